@@ -151,5 +151,6 @@ func ReadInquiry(ctx context.Context, t Transport) (InquiryData, error) {
 	if err != nil {
 		return d, err
 	}
-	return d, named(r, d.Unmarshal(b))
+	err = named(r, d.Unmarshal(b))
+	return d, err
 }

@@ -187,7 +187,8 @@ func modeSense(ctx context.Context, t Transport, q ModeQuery, h ModeHeader, dbd 
 			continue
 		}
 		var p ModeParameters
-		return p, named(r, p.Unmarshal(h, b))
+		err = named(r, p.Unmarshal(h, b))
+		return p, err
 	}
 }
 

@@ -143,5 +143,6 @@ func readSupportedCommands(ctx context.Context, t Transport, timeouts bool) (Sup
 		return nil, err
 	}
 	var l SupportedCommands
-	return l, named(r, l.Unmarshal(b))
+	err = named(r, l.Unmarshal(b))
+	return l, err
 }

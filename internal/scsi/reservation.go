@@ -228,7 +228,8 @@ func ReadReservationKeys(ctx context.Context, t Transport) (ReservationKeys, err
 	if err != nil {
 		return k, err
 	}
-	return k, named(r, k.Unmarshal(b))
+	err = named(r, k.Unmarshal(b))
+	return k, err
 }
 
 // ReadReservationHolder returns the reservation that stands, if any.
@@ -239,7 +240,8 @@ func ReadReservationHolder(ctx context.Context, t Transport) (Reservation, error
 	if err != nil {
 		return v, err
 	}
-	return v, named(r, v.Unmarshal(b))
+	err = named(r, v.Unmarshal(b))
+	return v, err
 }
 
 // Reserve sends PERSISTENT RESERVE OUT for the logical unit. The refusal by another host's reservation is a *StatusError

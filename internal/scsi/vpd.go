@@ -8,13 +8,13 @@ import (
 
 // The vital product data pages that this package knows (SPC-5 7.7, SSC-5 8.5).
 const (
-	VPDSupportedPages            = 0x00
-	VPDUnitSerialNumber          = 0x80
-	VPDDeviceIdentification      = 0x83
-	VPDSequentialAccess          = 0xB0 // of tape drives; block limits on disks
-	VPDManufacturerSerialNumber  = 0xB1 // of tape drives
-	VPDTapeAlertSupported        = 0xB2 // of tape drives
-	VPDAutomationSerialNumber    = 0xB3 // of tape drives: given by the library to the bay
+	VPDSupportedPages             = 0x00
+	VPDUnitSerialNumber           = 0x80
+	VPDDeviceIdentification       = 0x83
+	VPDSequentialAccess           = 0xB0 // of tape drives; block limits on disks
+	VPDManufacturerSerialNumber   = 0xB1 // of tape drives
+	VPDTapeAlertSupported         = 0xB2 // of tape drives
+	VPDAutomationSerialNumber     = 0xB3 // of tape drives: given by the library to the bay
 	VPDDataTransferElementAddress = 0xB4 // of tape drives
 )
 
