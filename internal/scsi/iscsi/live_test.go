@@ -5,11 +5,13 @@ package iscsi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"testing"
 	"time"
 
 	"tapectl/internal/scsi"
+	"tapectl/internal/scsi/scsitest"
 )
 
 // lab gives the address of the laboratory's target: drives at LUN 1 and 2, the changer at LUN 3.
@@ -73,5 +75,66 @@ func TestLiveSenseArrivesRaw(t *testing.T) {
 	}
 	if len(c.Sense) < 18 || c.Sense[0]&0x7F != 0x70 {
 		t.Errorf("sense data % X", c.Sense)
+	}
+}
+
+// load puts a cartridge into drive 1: MOVE MEDIUM by hand, because package changer stands above this one.
+func load(t testing.TB, a Address) {
+	t.Helper()
+	ctx := context.Background()
+	drive, changer := dial(t, a.WithLUN(1)), dial(t, a.WithLUN(3))
+	defer drive.Close()
+	defer changer.Close()
+	for slot := 1000; slot < 1008; slot++ {
+		if scsi.Ready(ctx, drive) == nil {
+			return
+		}
+		c := &scsi.Command{Name: "MOVE MEDIUM",
+			CDB: []byte{0xA5, 0, 0x01, 0xF4, byte(slot >> 8), byte(slot), 0, 1, 0, 0, 0, 0}}
+		if err := scsi.Do(ctx, changer, c); err != nil && !errors.Is(err, scsi.SourceEmpty) {
+			t.Fatal(err)
+		}
+	}
+	if err := scsi.Ready(ctx, drive); err != nil {
+		t.Fatalf("no cartridge for drive 1: %v", err)
+	}
+}
+
+func TestLiveConformance(t *testing.T) {
+	a := lab(t)
+	load(t, a)
+	p, near := newProxy(t, a)
+	for lun, tape := range map[uint8]bool{1: true, 3: false} {
+		t.Run(fmt.Sprintf("LUN%d", lun), func(t *testing.T) {
+			open := func(t *testing.T) scsi.Transport {
+				tr, err := Open(context.Background(), near.WithLUN(lun))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return tr
+			}
+			scsitest.TestTransport(t, open, scsitest.Options{
+				ScratchTape: tape, MaxBlock: 1 << 20, LosesShortBlockData: true, ResidualOfMarkUnknown: true, EmptyReadMoves: true,
+				Stall: func(*testing.T) func() { p.stall(); return p.resume },
+			})
+		})
+	}
+}
+
+func TestLiveLostSession(t *testing.T) {
+	p, near := newProxy(t, lab(t))
+	tr := dial(t, near.WithLUN(3))
+	p.cut()
+	err := scsi.Ready(context.Background(), tr)
+	var te *scsi.TransportError
+	if !errors.As(err, &te) || te.NotSent {
+		t.Fatalf("the first command on a dead connection: %v", err)
+	}
+	err = scsi.Ready(context.Background(), tr)
+	if !errors.As(err, &te) || !te.NotSent || !errors.Is(err, ErrSessionLost) || !errors.Is(err, ErrConnectionLost) {
+		t.Fatalf("the command after: %v", err)
+	}
+	if err := tr.Close(); err != nil {
+		t.Error(err)
 	}
 }
