@@ -14,6 +14,9 @@ var ErrSetIncomplete = errors.New("data set is not complete")
 // ErrLimit is wrapped when something does not fit a field of the format (16 bit lengths, numbers and counts).
 var ErrLimit = errors.New("limit of the tape format")
 
+// ErrUnsupported is wrapped where data is compressed or encrypted in a way this package cannot undo.
+var ErrUnsupported = errors.New("not supported")
+
 // FormatError reports a structure on the medium that is damaged or not Microsoft Tape Format.
 type FormatError struct {
 	Object uint64 // logical object number of the physical block; 0 when decoded from memory or a disk file

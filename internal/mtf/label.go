@@ -1,6 +1,16 @@
 package mtf
 
-import "time"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// LabelTag is the first field of every media label.
+const LabelTag = "MTF Media Label"
+
+// labelStamp is the layout of a label's time stamp; tapectl writes UTC.
+const labelStamp = "2006/01/02.15:04:05"
 
 // MediaLabel is the media label in a TAPE block (mtf.md 1.5).
 type MediaLabel struct {
@@ -16,25 +26,66 @@ type MediaLabel struct {
 	VendorSpecific string
 }
 
-// MediaHeader is the media header: the TAPE block at the beginning of a medium.
-type MediaHeader struct {
-	FamilyID           uint32 // random, the same on all media of a family
-	Sequence           uint16 // media sequence number from 1; 0 means 1
-	Label              MediaLabel
-	Software           string // never empty on the medium
-	VendorID           uint16 // 0 means VendorTapectl
-	FormatLogicalBlock uint16 // 0 means DefaultFormatLogicalBlock
-	Date               time.Time
-	CatalogType        uint16 // media based catalog type; tapectl writes 1
-	Name               string // media name
-	Continuation       bool   // the medium continues the family
+// ParseMediaLabel parses a media label from both ends: five fields from the front, side, media id, domain id and vendor
+// specific data from the back; what lies between is the cartridge label, in which DPM leaves '|' as it is. A label without
+// the vendor field is accepted. A time stamp that is none leaves Stamp zero.
+func ParseMediaLabel(s string) (MediaLabel, error) {
+	f := strings.Split(TrimNUL(s), "|")
+	if f[0] != LabelTag {
+		return MediaLabel{}, fmt.Errorf("parse media label %.60q: does not begin with %q", s, LabelTag)
+	}
+	vendor := ""
+	switch i := vendorField(f); {
+	case i > 0:
+		vendor = strings.Join(f[i:], "|")
+		f = f[:i]
+	case len(f) >= 10 && !(isID(f[len(f)-1]) && isID(f[len(f)-2])):
+		vendor = f[len(f)-1]
+		f = f[:len(f)-1]
+	}
+	if len(f) < 9 {
+		return MediaLabel{}, fmt.Errorf("parse media label %.120q: %d fields, needs at least 9", s, len(f))
+	}
+	n := len(f)
+	stamp, _ := time.ParseInLocation(labelStamp, f[4], time.UTC)
+	return MediaLabel{
+		Tag: f[0], Version: f[1], Vendor: f[2], Product: f[3], Stamp: stamp, CartridgeLabel: strings.Join(f[5:n-3], "|"),
+		Side: f[n-3], MediaID: f[n-2], DomainID: f[n-1], VendorSpecific: vendor,
+	}, nil
+}
 
-	// The rest is set by ReadMediaHeader only.
-	HasLabel      bool   // the description is a media label that could be parsed
-	Description   string // media description or label as it stands on the medium
-	Attributes    uint32 // block attributes
-	TapeFlags     uint32 // TAPE attributes
-	PhysicalBlock int    // length of the first block
-	NextObject    uint64 // behind the filemark of the media header
-	Raw           []byte // the TAPE block up to its first event
+// vendorField returns the index of the first field that starts vendor specific data and is no earlier than the tenth.
+func vendorField(f []string) int {
+	for i := 9; i < len(f); i++ {
+		if strings.HasPrefix(f[i], "VS:") {
+			return i
+		}
+	}
+	return 0
+}
+
+func isID(s string) bool { return len(s) > 2 && s[0] == '{' && s[len(s)-1] == '}' }
+
+// String returns the label as it stands in the TAPE block. '|' and control characters inside a field become '_'; an
+// empty Tag, Version or Side gets its standard value.
+func (l MediaLabel) String() string {
+	or := func(s, def string) string {
+		if s == "" {
+			return def
+		}
+		return s
+	}
+	f := []string{
+		or(l.Tag, LabelTag), or(l.Version, "1.0"), l.Vendor, l.Product, l.Stamp.UTC().Format(labelStamp), l.CartridgeLabel,
+		or(l.Side, "0"), l.MediaID, l.DomainID, l.VendorSpecific,
+	}
+	for i := range f {
+		f[i] = strings.Map(func(r rune) rune {
+			if r == '|' || r < 0x20 || r == 0x7F {
+				return '_'
+			}
+			return r
+		}, f[i])
+	}
+	return strings.Join(f, "|")
 }
