@@ -2,7 +2,9 @@ package mediacatalog
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -48,16 +50,157 @@ type InventoryMedium struct {
 // the events. 10,000 elements take well under half a second.
 func (c *Catalog) SaveInventory(ctx context.Context, libraryID string, at time.Time, elements []Element,
 	media []InventoryMedium, events []Event) ([]string, error) {
-	return nil, errors.ErrUnsupported
+	var ids []string
+	err := c.change(ctx, func(tx *sql.Tx) error {
+		err := changedOne(tx.ExecContext(ctx, `UPDATE tbl_MM_Library SET LastInventoryDate = ? WHERE LibraryId = ?`,
+			dateOrNull(at), libraryID))
+		if err != nil {
+			return err
+		}
+		if ids, err = saveInventoryMedia(ctx, tx, libraryID, at, media); err != nil {
+			return err
+		}
+		byAddress := make(map[int]string, len(media))
+		for i, m := range media {
+			if m.ElementAddress >= 0 {
+				byAddress[m.ElementAddress] = ids[i]
+			}
+		}
+		if err := replaceElements(ctx, tx, libraryID, at, elements, byAddress); err != nil {
+			return err
+		}
+		return insertEvents(ctx, tx, at, events)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("save the inventory of library %s: %w", libraryID, err)
+	}
+	return ids, nil
 }
 
 // Elements lists the elements of a library as the last inventory saw them, by address.
 func (c *Catalog) Elements(ctx context.Context, libraryID string) ([]Element, error) {
-	return nil, errors.ErrUnsupported
+	all, err := collect(ctx, c.read, scanElement, `SELECT `+elementColumns+` FROM tbl_MM_Element WHERE LibraryId = ?
+		ORDER BY ElementAddress`, libraryID)
+	if err != nil {
+		return nil, fmt.Errorf("list the elements of library %s: %w", libraryID, err)
+	}
+	return all, nil
 }
 
 // MoveMedium records that a tape was moved from one element of a library to another (one transaction: both elements
 // and the tape's place). Elements that the catalog does not know are ignored. ErrNotFound: no such tape.
 func (c *Catalog) MoveMedium(ctx context.Context, libraryID, mediaID string, from, to int, at time.Time) error {
-	return errors.ErrUnsupported
+	err := c.change(ctx, func(tx *sql.Tx) error {
+		m, err := mediaBy(ctx, tx, `MediaId = ?`, mediaID)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE tbl_MM_Element SET IsFull = 0, BarcodeValue = NULL, MediaId = NULL,
+			SourceElement = NULL, InventoryDate = ?1 WHERE LibraryId = ?2 AND (ElementAddress = ?3 OR MediaId = ?4)`,
+			at.UnixMicro(), libraryID, from, mediaID); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE tbl_MM_Element SET IsFull = 1, BarcodeValue = ?, MediaId = ?,
+			SourceElement = ?, InventoryDate = ? WHERE LibraryId = ? AND ElementAddress = ?`,
+			orNull(m.Barcode), mediaID, addressOrNull(from), at.UnixMicro(), libraryID, to); err != nil {
+			return err
+		}
+		// A storage element is a home; so is an import/export element, from which a tape may be used.
+		_, err = tx.ExecContext(ctx, `UPDATE tbl_MM_Media SET LibraryId = ?1, ElementAddress = ?2, LastSeenDate = ?3,
+			HomeElement = coalesce((SELECT ElementAddress FROM tbl_MM_Element WHERE LibraryId = ?1 AND ElementAddress = ?2 AND
+			ElementType IN (2, 3)), HomeElement, (SELECT ElementAddress FROM tbl_MM_Element WHERE LibraryId = ?1 AND
+			ElementAddress = ?5 AND ElementType IN (2, 3))) WHERE MediaId = ?4`, libraryID, addressOrNull(to), at.UnixMicro(), mediaID, from)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("record the move of tape %s from %d to %d: %w", mediaID, from, to, err)
+	}
+	return nil
+}
+
+const elementColumns = `ElementAddress, ElementType, Number, IsFull, BarcodeValue, MediaId, SourceElement, IsAccessible,
+	IsException, SenseCode, SenseQualifier, DriveSerial, InventoryDate`
+
+func scanElement(s scanner) (e Element, err error) {
+	err = s.Scan(&e.ElementAddress, &e.ElementType, &e.Number, &e.Full, into(&e.Barcode), into(&e.MediaID),
+		intoAddress(&e.SourceElement), &e.Accessible, &e.Exception, into(&e.ASC), into(&e.ASCQ), into(&e.DriveSerial),
+		intoDate(&e.InventoryDate))
+	return e, err
+}
+
+// saveInventoryMedia takes all tapes out of the library and puts those of the inventory in.
+func saveInventoryMedia(ctx context.Context, tx *sql.Tx, libraryID string, at time.Time, media []InventoryMedium) ([]string, error) {
+	if _, err := tx.ExecContext(ctx, `UPDATE tbl_MM_Media SET LibraryId = NULL, ElementAddress = NULL WHERE LibraryId = ?`,
+		libraryID); err != nil {
+		return nil, err
+	}
+	update, err := tx.PrepareContext(ctx, `UPDATE tbl_MM_Media SET BarcodeValue = coalesce(BarcodeValue, ?2),
+		MediaType = coalesce(?3, MediaType), State = coalesce(?4, State), IsCleaning = max(IsCleaning, ?5), LibraryId = ?6,
+		ElementAddress = ?7, HomeElement = coalesce(?8, HomeElement), LastSeenDate = coalesce(?9, LastSeenDate)
+		WHERE MediaId = ?1`)
+	if err != nil {
+		return nil, err
+	}
+	defer update.Close()
+	insert, err := tx.PrepareContext(ctx, `INSERT INTO tbl_MM_Media (MediaId, BarcodeValue, MediaType, State, IsCleaning,
+		LibraryId, ElementAddress, HomeElement, LastSeenDate) VALUES (?1, ?2, ?3, coalesce(?4, '`+StateUnknown+`'), ?5, ?6, ?7, ?8, ?9)`)
+	if err != nil {
+		return nil, err
+	}
+	defer insert.Close()
+	ids := make([]string, len(media))
+	for i, m := range media {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		in, seen := orNull(libraryID), dateOrNull(at)
+		if m.ElementAddress < 0 {
+			in, seen = nil, nil
+		}
+		stmt := update
+		if ids[i] = cleanID(m.MediaID); ids[i] == "" {
+			ids[i], stmt = newID(), insert
+		}
+		// Without a context: one that can be cancelled costs a goroutine a row.
+		err := changedOne(stmt.Exec(ids[i], orNull(m.Barcode), orNull(m.MediaType), orNull(m.State), m.Cleaning, in,
+			addressOrNull(m.ElementAddress), addressOrNull(m.HomeElement), seen))
+		if err != nil {
+			return nil, fmt.Errorf("tape %s %s: %w", m.Barcode, m.MediaID, err)
+		}
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE tbl_MM_Media SET HomeElement = NULL WHERE LibraryId IS NULL AND HomeElement IS NOT NULL`)
+	return ids, err
+}
+
+func replaceElements(ctx context.Context, tx *sql.Tx, libraryID string, at time.Time, elements []Element, byAddress map[int]string) error {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM tbl_MM_Element WHERE LibraryId = ?`, libraryID); err != nil {
+		return err
+	}
+	insert, err := tx.PrepareContext(ctx, `INSERT INTO tbl_MM_Element (LibraryId, `+elementColumns+`) VALUES `+marks(14))
+	if err != nil {
+		return err
+	}
+	defer insert.Close()
+	for _, e := range elements {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		id := e.MediaID
+		if id == "" && e.Full {
+			id = byAddress[e.ElementAddress]
+		}
+		var asc, ascq any
+		if e.Exception {
+			asc, ascq = int(e.ASC), int(e.ASCQ)
+		}
+		_, err := insert.Exec(libraryID, e.ElementAddress, e.ElementType, e.Number, e.Full, orNull(e.Barcode), orNull(id),
+			addressOrNull(e.SourceElement), e.Accessible, e.Exception, asc, ascq, orNull(e.DriveSerial), at.UnixMicro())
+		if isUnique(err) {
+			err = errors.New("two elements have this address")
+		}
+		if err != nil {
+			return fmt.Errorf("element %d: %w", e.ElementAddress, err)
+		}
+	}
+	return nil
 }

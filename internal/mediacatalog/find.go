@@ -2,7 +2,8 @@ package mediacatalog
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -43,5 +44,65 @@ type Found struct {
 // contains like, or whose recovery point's name does; without regard to case of ASCII letters. The text is taken
 // literally: % and _ have no meaning.
 func (c *Catalog) Find(ctx context.Context, like string) ([]Found, error) {
-	return nil, errors.ErrUnsupported
+	candidates, args := c.searchCandidates(ctx, like)
+	found, err := c.find(ctx, candidates, args, like)
+	if err != nil && candidates != allObjects && ctx.Err() == nil {
+		// A damaged index must not hide what the tables have.
+		c.stale.Store(true)
+		found, err = c.find(ctx, allObjects, nil, like)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find %q: %w", like, err)
+	}
+	return found, nil
+}
+
+// find searches among the candidates, a query for numbers of objects that may fit.
+func (c *Catalog) find(ctx context.Context, candidates string, args []any, like string) ([]Found, error) {
+	found, err := collect(ctx, c.read, scanFound, `
+		WITH hit AS (
+			SELECT o.DatasetId, min(o.ObjectId) AS ObjectId, count(*) AS Objects
+			  FROM tbl_RM_RecoverableObjectFileSpec o
+			 WHERE `+candidates+` (o.FileSpec LIKE ?1 ESCAPE '\' OR o.Path LIKE ?1 ESCAPE '\')
+			 GROUP BY o.DatasetId)
+		SELECT rp.RecoveryPointId, rp.Name, rp.Server, rp.IsExternal, pd.DatasetId, pd.CopyNumber, pd.CreationDate, pd.ExpiryDate,
+		       pd.LifeStatus, pd.SetState, pd.IsEncrypted, mm.SetNumber, mm.Sequence,
+		       (SELECT count(*) FROM tbl_MM_MediaMap n WHERE n.DatasetId = pd.DatasetId),
+		       m.MediaId, m.Label, m.BarcodeValue, m.MediaType, m.State, l.Name, m.ElementAddress, e.ElementType, e.Number,
+		       o.Path, o.FileSpec, hit.Objects
+		  FROM tbl_MM_PhysicalDataset pd
+		  JOIN tbl_RM_RecoveryPoint rp ON rp.RecoveryPointId = pd.RecoveryPointId
+		  JOIN tbl_MM_MediaMap mm ON mm.DatasetId = pd.DatasetId
+		  JOIN tbl_MM_Media m ON m.MediaId = mm.MediaId
+		  LEFT JOIN hit ON hit.DatasetId = pd.DatasetId
+		  LEFT JOIN tbl_RM_RecoverableObjectFileSpec o ON o.ObjectId = hit.ObjectId
+		  LEFT JOIN tbl_MM_Library l ON l.LibraryId = m.LibraryId
+		  LEFT JOIN tbl_MM_Element e ON e.LibraryId = m.LibraryId AND e.ElementAddress = m.ElementAddress
+		 WHERE hit.DatasetId IS NOT NULL OR rp.Name LIKE ?1 ESCAPE '\'
+		 ORDER BY pd.CreationDate DESC, pd.RecoveryPointId, pd.CopyNumber, pd.DatasetId, mm.Sequence`,
+		append([]any{likePattern(like)}, args...)...)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	ids := make([]string, len(found))
+	for i := range found {
+		ids[i] = found[i].DatasetID
+	}
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return nil, err
+	}
+	certificates, err := certificatesOf(ctx, c.read, string(list))
+	for i := range found {
+		found[i].Certificates = certificates[found[i].DatasetID]
+	}
+	return found, err
+}
+
+func scanFound(s scanner) (f Found, err error) {
+	err = s.Scan(&f.RecoveryPointID, &f.Name, into(&f.Server), &f.External, &f.DatasetID, &f.CopyNumber, intoDate(&f.CreationDate),
+		intoDate(&f.ExpiryDate), &f.LifeStatus, &f.SetState, &f.Encrypted, into(&f.SetNumber), &f.Sequence, &f.Tapes, &f.MediaID,
+		into(&f.Label), into(&f.Barcode), into(&f.MediaType), &f.State, into(&f.Library), intoAddress(&f.ElementAddress),
+		into(&f.ElementType), into(&f.ElementNumber), into(&f.Path), into(&f.FileSpec), into(&f.Objects))
+	return f, err
 }

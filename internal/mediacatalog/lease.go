@@ -2,8 +2,14 @@ package mediacatalog
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
 	"time"
 )
 
@@ -23,7 +29,10 @@ func (o LeaseOwner) String() string {
 }
 
 // CurrentOwner is the calling process, doing command.
-func CurrentOwner(command string) LeaseOwner { return LeaseOwner{Command: command} }
+func CurrentOwner(command string) LeaseOwner {
+	host, _ := os.Hostname()
+	return LeaseOwner{Host: host, PID: os.Getpid(), Command: command, Space: processSpace(os.Getpid())}
+}
 
 // Lease is the right to use a resource, such as a library, until it expires. It is safe for several goroutines.
 type Lease struct {
@@ -36,21 +45,96 @@ type Lease struct {
 // AcquireLease takes the lease of a resource for ttl. A lease that is expired, or whose owner is a process of this host
 // that is gone, is taken over. *LeaseHeldError when it is in use.
 func (c *Catalog) AcquireLease(ctx context.Context, resource string, owner LeaseOwner, ttl time.Duration) (*Lease, error) {
-	return nil, errors.ErrUnsupported
+	if resource == "" || ttl <= 0 {
+		return nil, fmt.Errorf("acquire lease %q for %v: it needs a resource and a time", resource, ttl)
+	}
+	l := &Lease{c: c, resource: resource, token: newID(), ttl: ttl}
+	err := c.change(ctx, func(tx *sql.Tx) error {
+		held, err := collect(ctx, tx, scanLease, `SELECT `+leaseColumns+` FROM tbl_MM_Lease WHERE Resource = ?`, resource)
+		if err != nil {
+			return err
+		}
+		now := c.now()
+		if len(held) > 0 && !held[0].stale(now) {
+			return &LeaseHeldError{Resource: resource, Owner: held[0].Owner, Since: held[0].Since, Until: held[0].Until}
+		}
+		_, err = tx.ExecContext(ctx, `INSERT OR REPLACE INTO tbl_MM_Lease (`+leaseColumns+`, Token) VALUES `+marks(8), resource,
+			owner.Host, owner.PID, orNull(owner.Space), orNull(owner.Command), now.UnixMicro(), now.Add(ttl).UnixMicro(), l.token)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("acquire lease %s: %w", resource, err)
+	}
+	return l, nil
 }
 
 // Resource is what the lease is for.
 func (l *Lease) Resource() string { return l.resource }
 
 // Renew makes the lease run for its ttl from now. ErrLeaseLost when another process took it over.
-func (l *Lease) Renew(ctx context.Context) error { return errors.ErrUnsupported }
+func (l *Lease) Renew(ctx context.Context) error {
+	err := l.c.change(ctx, func(tx *sql.Tx) error {
+		err := changedOne(tx.ExecContext(ctx, `UPDATE tbl_MM_Lease SET UntilDate = ? WHERE Resource = ? AND Token = ?`,
+			l.c.now().Add(l.ttl).UnixMicro(), l.resource, l.token))
+		if errors.Is(err, ErrNotFound) {
+			return ErrLeaseLost
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("renew lease %s: %w", l.resource, err)
+	}
+	return nil
+}
 
 // Keep renews the lease in the background until stop is called. The context it returns ends when the lease is lost:
 // use it for what the lease protects; context.Cause tells why. stop does not release the lease.
-func (l *Lease) Keep(ctx context.Context) (kept context.Context, stop func()) { return ctx, func() {} }
+func (l *Lease) Keep(ctx context.Context) (kept context.Context, stop func()) {
+	kept, cancel := context.WithCancelCause(ctx)
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		until := time.Now().Add(l.ttl)
+		tick := time.NewTicker(max(l.ttl/4, time.Millisecond))
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-kept.Done():
+				return
+			case <-tick.C:
+			}
+			err := l.Renew(kept)
+			if err == nil {
+				until = time.Now().Add(l.ttl)
+			}
+			// A catalog that cannot be written for a while is no loss yet: the lease still runs.
+			if errors.Is(err, ErrLeaseLost) || err != nil && !time.Now().Before(until) {
+				cancel(err)
+				return
+			}
+		}
+	})
+	var once sync.Once
+	return kept, func() {
+		once.Do(func() { close(done) })
+		cancel(context.Canceled)
+		wg.Wait()
+	}
+}
 
 // Release gives the lease back. A lease that is lost already is no error.
-func (l *Lease) Release(ctx context.Context) error { return errors.ErrUnsupported }
+func (l *Lease) Release(ctx context.Context) error {
+	err := l.c.change(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM tbl_MM_Lease WHERE Resource = ? AND Token = ?`, l.resource, l.token)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("release lease %s: %w", l.resource, err)
+	}
+	return nil
+}
 
 // HeldLease is a lease as the operator sees it.
 type HeldLease struct {
@@ -61,4 +145,75 @@ type HeldLease struct {
 }
 
 // Leases lists all leases, by resource.
-func (c *Catalog) Leases(ctx context.Context) ([]HeldLease, error) { return nil, errors.ErrUnsupported }
+func (c *Catalog) Leases(ctx context.Context) ([]HeldLease, error) {
+	all, err := collect(ctx, c.read, scanLease, `SELECT `+leaseColumns+` FROM tbl_MM_Lease ORDER BY Resource`)
+	if err != nil {
+		return nil, fmt.Errorf("list leases: %w", err)
+	}
+	for i := range all {
+		all[i].Stale = all[i].stale(c.now())
+	}
+	return all, nil
+}
+
+const leaseColumns = `Resource, HostName, ProcessId, ProcessSpace, Command, SinceDate, UntilDate`
+
+func scanLease(s scanner) (h HeldLease, err error) {
+	err = s.Scan(&h.Resource, &h.Owner.Host, &h.Owner.PID, into(&h.Owner.Space), into(&h.Owner.Command), intoDate(&h.Since),
+		intoDate(&h.Until))
+	return h, err
+}
+
+// stale reports whether the lease may be taken over: its time is up, or its process is certainly gone.
+func (h HeldLease) stale(now time.Time) bool {
+	if !now.Before(h.Until) {
+		return true
+	}
+	self := CurrentOwner("")
+	if h.Owner.Host != self.Host || h.Owner.PID <= 0 {
+		return false
+	}
+	boot, namespace, start := splitSpace(h.Owner.Space)
+	selfBoot, selfNamespace, _ := splitSpace(self.Space)
+	if boot != "" && selfBoot != "" && boot != selfBoot {
+		return true // the host was started anew since
+	}
+	if namespace != "" && namespace != selfNamespace {
+		return false // a container: its process numbers mean nothing here
+	}
+	if err := syscall.Kill(h.Owner.PID, 0); errors.Is(err, syscall.ESRCH) {
+		return true
+	}
+	begun := processStart(h.Owner.PID)
+	return start != "" && begun != "" && start != begun // the number was given to another process
+}
+
+// processSpace describes a process of this host: boot, process id namespace and start, with blanks between.
+func processSpace(pid int) string {
+	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	namespace, _ := os.Readlink("/proc/self/ns/pid")
+	return strings.TrimSpace(string(boot)) + " " + namespace + " " + processStart(pid)
+}
+
+func splitSpace(s string) (boot, namespace, start string) {
+	parts := strings.Split(s, " ")
+	if len(parts) != 3 {
+		return "", "", ""
+	}
+	return parts[0], parts[1], parts[2]
+}
+
+// processStart is when a process began, in clock ticks since boot: field 22 of /proc/PID/stat (proc(5)); empty where
+// that cannot be read. The name of the program, field 2, may hold blanks and parentheses.
+func processStart(pid int) string {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return ""
+	}
+	_, rest, found := strings.Cut(string(stat[max(strings.LastIndexByte(string(stat), ')'), 0):]), " ")
+	fields := strings.Fields(rest)
+	if !found || len(fields) < 20 {
+		return ""
+	}
+	return fields[19]
+}
