@@ -125,7 +125,7 @@ func (s *scan) step(ctx context.Context) error {
 		return s.takeTruncated(t, last < 0)
 	}
 	if s.next == from {
-		s.skip(n, report)
+		s.skip(n)
 	}
 	return nil
 }
@@ -165,42 +165,35 @@ func (s *scan) takeTruncated(t *TruncatedElement, alone bool) error {
 
 // skip goes over a gap. A changer that reports nothing from an address on has no more elements, unless it takes the
 // count for a range of addresses; only where the ranges are known is it worth while to look behind.
-func (s *scan) skip(n int, report StatusReport) {
-	if !s.changer.assigned || report.ByteCount == 0 && s.next+n >= s.end {
+func (s *scan) skip(n int) {
+	if !s.changer.assigned {
 		s.next = s.end
 		return
 	}
 	s.next += n
 }
 
-// ask sends READ ELEMENT STATUS in the form that the changer accepts.
+// ask sends READ ELEMENT STATUS in the form that the changer accepts, trying the next one when it refuses a field.
 func (s *scan) ask(ctx context.Context, n int) (StatusReport, error) {
 	c := s.changer
-	var err error
-	for form := c.form; form < len(statusForms); form++ {
-		q := ReadElementStatus{
-			Type: s.typ, Start: ElementAddress(s.next), Count: uint16(n),
-			VolumeTag: statusForms[form].volumeTag, CurrentData: statusForms[form].currentData,
-			Allocation: uint32(min(maxAllocation, statusHeaderLength+pageHeaderLength+n*descriptorGuess)),
-		}
-		if s.identifier {
-			if !q.VolumeTag {
-				break // the same as the form before
-			}
-			q.VolumeTag, q.DeviceIdentifier = false, true
-		}
-		var report StatusReport
-		if report, err = c.read(ctx, q); err == nil {
+	q := ReadElementStatus{
+		Type: s.typ, Start: ElementAddress(s.next), Count: uint16(min(n, 0xFFFF)), DeviceIdentifier: s.identifier,
+		Allocation: uint32(min(maxAllocation, statusHeaderLength+pageHeaderLength+n*descriptorGuess)),
+	}
+	for form := c.form; ; form++ {
+		q.CurrentData = statusForms[form].currentData
+		q.VolumeTag = statusForms[form].volumeTag && !s.identifier
+		report, err := c.read(ctx, q)
+		if err == nil {
 			if !s.identifier {
 				c.form = form
 			}
 			return report, nil
 		}
-		if !errors.Is(err, scsi.InvalidFieldInCDB) {
-			break
+		if form == len(statusForms)-1 || !errors.Is(err, scsi.InvalidFieldInCDB) {
+			return StatusReport{}, err
 		}
 	}
-	return StatusReport{}, err
 }
 
 // read sends one READ ELEMENT STATUS. The answer describes the present, so attentions are consumed.

@@ -45,7 +45,7 @@ func (c *Changer) WaitReady(ctx context.Context, progress func(state string)) er
 		if waited >= limit {
 			return fmt.Errorf("wait for changer: %w", err)
 		}
-		if s := scsi.AdditionalSenseText(check.Sense.ASC, check.Sense.ASCQ); progress != nil && s != state {
+		if s := stateText(check.Sense); progress != nil && s != state {
 			state = s
 			progress(s)
 		}
@@ -54,6 +54,17 @@ func (c *Changer) WaitReady(ctx context.Context, progress func(state string)) er
 		}
 		waited += poll
 	}
+}
+
+// stateText says in words why a changer is not ready.
+func stateText(s scsi.Sense) string {
+	if s.ASC == 0x04 && s.ASCQ == 0x85 {
+		return "library paused by its operator"
+	}
+	if text := scsi.AdditionalSenseText(s.ASC, s.ASCQ); text != "" {
+		return text
+	}
+	return fmt.Sprintf("not ready (%02X/%02X)", s.ASC, s.ASCQ)
 }
 
 // patience tells for a changer that is not ready how often to ask and how long in all; 0 when waiting does not help.
