@@ -122,20 +122,24 @@ func removeDatasets(ctx context.Context, tx *sql.Tx, mediaID string) (int, error
 	if err != nil || len(on) == 0 {
 		return 0, err
 	}
-	list, err := json.Marshal(on) // identifiers of both kinds: UUIDs do not meet
+	ids, err := json.Marshal(on) // identifiers of both kinds: UUIDs do not meet
 	if err != nil {
 		return 0, err
 	}
-	for _, stmt := range []string{
-		`DELETE FROM tbl_MM_MediaMap WHERE MediaId = ?2 AND DatasetId IN (SELECT value FROM json_each(?1))`,
-		`DELETE FROM tbl_MM_PhysicalDataset WHERE DatasetId IN (SELECT value FROM json_each(?1)) AND
-			DatasetId NOT IN (SELECT DatasetId FROM tbl_MM_MediaMap) AND ?2 <> ''`,
-		`UPDATE tbl_MM_PhysicalDataset SET SetState = 'incomplete' WHERE DatasetId IN (SELECT value FROM json_each(?1)) AND
-			SetState IN ('complete', 'writing') AND ?2 <> ''`,
-		`DELETE FROM tbl_RM_RecoveryPoint WHERE RecoveryPointId IN (SELECT value FROM json_each(?1)) AND
-			RecoveryPointId NOT IN (SELECT RecoveryPointId FROM tbl_MM_PhysicalDataset) AND ?2 <> ''`,
+	list := string(ids)
+	for _, step := range []struct {
+		stmt string
+		args []any
+	}{
+		{`DELETE FROM tbl_MM_MediaMap WHERE MediaId = ?`, []any{mediaID}},
+		{`DELETE FROM tbl_MM_PhysicalDataset WHERE DatasetId IN (SELECT value FROM json_each(?)) AND
+			DatasetId NOT IN (SELECT DatasetId FROM tbl_MM_MediaMap)`, []any{list}},
+		{`UPDATE tbl_MM_PhysicalDataset SET SetState = 'incomplete' WHERE DatasetId IN (SELECT value FROM json_each(?)) AND
+			SetState IN ('complete', 'writing')`, []any{list}},
+		{`DELETE FROM tbl_RM_RecoveryPoint WHERE RecoveryPointId IN (SELECT value FROM json_each(?)) AND
+			RecoveryPointId NOT IN (SELECT RecoveryPointId FROM tbl_MM_PhysicalDataset)`, []any{list}},
 	} {
-		if _, err := tx.ExecContext(ctx, stmt, string(list), mediaID); err != nil {
+		if _, err := tx.ExecContext(ctx, step.stmt, step.args...); err != nil {
 			return 0, err
 		}
 	}
