@@ -1,105 +1,358 @@
 package vlib
 
 import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
 
 	"tapectl/internal/scsi"
 )
 
-var errNotBuilt = errors.New("not available yet")
+// file names in the folder.
+const (
+	configFile = "library.json"
+	tableFile  = "cartridges.tab"
+	nexusDir   = "nexus"
+	stateName  = "state"
+	lockName   = "lock"
+	faultName  = "faults.json"
+)
+
+const (
+	formatVersion = 1
+	maxConfigFile = 1 << 20
+)
+
+// configuration is the content of library.json.
+type configuration struct {
+	Format int
+	Config Config
+}
 
 // Library is an open virtual library. It is safe for use by several goroutines.
-type Library struct{}
+type Library struct {
+	folder string
+	table  *table
+	// devices[0] is the changer, devices[n+1] drive n.
+	devices []*device
 
-// Create makes a virtual library in folder, which is created if need be and must be empty. What it wrote is removed
-// again when it fails.
-func Create(folder string, c Config) error { return errNotBuilt }
+	mu       sync.Mutex
+	config   Config
+	nexuses  map[*nexus]struct{}
+	isClosed bool
+}
+
+// device is the changer or a drive. Everything in it belongs to whoever holds its gate.
+type device struct {
+	lib     *Library
+	name    string
+	number  int    // of the drive; -1 for the changer
+	element uint16 // of the drive
+	serial  string
+	gen     generation
+	gate
+	state  state
+	file   stateFile
+	config Config // of state.configGen
+	timing Timing // resolved
+	// loadedConfig and loadedFaults tell what config and faults are of, plus 1; 0 is nothing.
+	loadedConfig, loadedFaults uint64
+	faults                     []Fault
+	cart                       *cartridge // the open cartridge of a drive
+	entry                      entry      // of the cartridge in the drive
+	memory                     memory     // of cartridge memoryOf, as of state.memoryGen memoryGen
+	memoryOf                   uint32
+	memoryGen                  uint64
+	commands                   *commandSet
+}
 
 // Open opens the virtual library in folder. The caller closes it; transports that are still open then fail.
-func Open(folder string) (*Library, error) { return nil, errNotBuilt }
+func Open(folder string) (*Library, error) {
+	l, err := open(folder)
+	if err != nil {
+		return nil, fmt.Errorf("open virtual library %s: %w", folder, err)
+	}
+	return l, nil
+}
+
+func open(folder string) (_ *Library, err error) {
+	l := &Library{folder: folder, nexuses: map[*nexus]struct{}{}}
+	if l.config, err = readConfig(folder); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			l.Close()
+		}
+	}()
+	f, err := os.OpenFile(filepath.Join(folder, tableFile), os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	l.table = &table{file: f}
+	if err := l.table.view(func([]entry, map[uint16]uint32) {}); err != nil {
+		return nil, err
+	}
+	for n := -1; n < l.config.Drives; n++ {
+		d, err := l.openDevice(n)
+		if err != nil {
+			return nil, err
+		}
+		l.devices = append(l.devices, d)
+	}
+	return l, nil
+}
+
+// readConfig reads and checks library.json.
+func readConfig(folder string) (Config, error) {
+	var c configuration
+	err := readJSON(filepath.Join(folder, configFile), maxConfigFile, &c)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Config{}, fmt.Errorf("there is no %s: not a virtual library: %w", configFile, err)
+	}
+	if err != nil {
+		return Config{}, err
+	}
+	if c.Format != formatVersion {
+		return Config{}, fmt.Errorf("%s has format %d, this program knows %d", configFile, c.Format, formatVersion)
+	}
+	if err := c.Config.check(); err != nil {
+		return Config{}, fmt.Errorf("%s: %w", configFile, err)
+	}
+	return c.Config, nil
+}
+
+func deviceName(n int) string {
+	if n < 0 {
+		return "changer"
+	}
+	return fmt.Sprintf("drive%d", n)
+}
+
+func (l *Library) openDevice(n int) (*device, error) {
+	d := &device{lib: l, name: deviceName(n), number: n, serial: l.config.Serial, commands: changerCommands()}
+	if n >= 0 {
+		d.element = l.config.Addresses.DataTransfer + uint16(n)
+		d.serial = driveSerial(l.config.Serial, n)
+		d.gen = l.config.generation(n)
+		d.commands = driveCommands()
+	}
+	dir := filepath.Join(l.folder, d.name)
+	g, err := openGate(filepath.Join(dir, lockName))
+	if err != nil {
+		return nil, err
+	}
+	d.gate = g
+	if d.file.file, err = os.OpenFile(filepath.Join(dir, stateName), os.O_RDWR, 0); err != nil {
+		g.file.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// driveSerial makes a drive's serial number, 10 characters as the T10 form of identifiers wants it.
+func driveSerial(serial string, n int) string {
+	s := fmt.Sprintf("%04dD", n+1)
+	return serial[:min(len(serial), 10-len(s))] + s
+}
 
 // Close ends all transports of this Library. The folder stays.
-func (l *Library) Close() error { return errNotBuilt }
+func (l *Library) Close() error {
+	l.mu.Lock()
+	if l.isClosed {
+		l.mu.Unlock()
+		return nil
+	}
+	l.isClosed = true
+	var open []*nexus
+	for n := range l.nexuses {
+		open = append(open, n)
+	}
+	l.mu.Unlock()
+	var errs []error
+	for _, n := range open {
+		errs = append(errs, n.Close())
+	}
+	for _, d := range l.devices {
+		errs = append(errs, d.closeFiles())
+	}
+	if l.table != nil {
+		errs = append(errs, l.table.file.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// closeFiles waits for the command that is running.
+func (d *device) closeFiles() error {
+	d.sem <- struct{}{}
+	defer func() { <-d.sem }()
+	if d.cart != nil {
+		d.cart.close()
+		d.cart = nil
+	}
+	return errors.Join(d.file.file.Close(), d.gate.file.Close())
+}
 
 // Folder is where the library is.
-func (l *Library) Folder() string { return "" }
+func (l *Library) Folder() string { return l.folder }
 
-// Config is the configuration with all defaults filled in, and the quirks and timing of now.
-func (l *Library) Config() Config { return Config{} }
+// Config is the configuration with all defaults filled in, and the quirks and timing of now. Tapes is empty: see Library.Tapes.
+func (l *Library) Config() Config {
+	if c, err := readConfig(l.folder); err == nil {
+		return c
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.config
+}
 
 // Changer opens the medium changer. Each call is a new I_T nexus with its own unit attentions, PREVENT state and
 // reservations; the caller closes it.
-func (l *Library) Changer() (scsi.Transport, error) { return nil, errNotBuilt }
+func (l *Library) Changer() (scsi.Transport, error) { return l.connect(-1) }
 
 // Drive opens drive n, counted from 0, like Changer.
-func (l *Library) Drive(n int) (scsi.Transport, error) { return nil, errNotBuilt }
-
-// SetQuirks changes how the library deviates from the standard, for all processes, from the next command on.
-func (l *Library) SetQuirks(q Quirks) error { return errNotBuilt }
-
-// SetTiming changes how long things take, for all processes, from the next command on.
-func (l *Library) SetTiming(t Timing) error { return errNotBuilt }
-
-// InjectFault adds a fault and returns its number.
-func (l *Library) InjectFault(f Fault) (int, error) { return 0, errNotBuilt }
-
-// Faults lists the faults that have not struck for the last time.
-func (l *Library) Faults() ([]Fault, error) { return nil, errNotBuilt }
-
-// ClearFaults removes the faults with these numbers, or all when none is given.
-func (l *Library) ClearFaults(ids ...int) error { return errNotBuilt }
-
-// Tape is what a person can see of a cartridge.
-type Tape struct {
-	// ID is the number of its folder under cartridges/.
-	ID      int
-	Barcode string
-	Media   string
-	// Element is where it is; 0 is the shelf outside of the library.
-	Element        uint16
-	Capacity       int64
-	WriteProtected bool
-	// Uses is how many cleanings are left in a cleaning cartridge.
-	Uses int
+func (l *Library) Drive(n int) (scsi.Transport, error) {
+	if n < 0 {
+		return nil, fmt.Errorf("open drive %d of virtual library %s: there is no such drive", n, l.folder)
+	}
+	return l.connect(n)
 }
 
-// Tapes lists all cartridges, those on the shelf included, by number.
-func (l *Library) Tapes() ([]Tape, error) { return nil, errNotBuilt }
+func (l *Library) connect(n int) (*nexus, error) {
+	if n+1 >= len(l.devices) {
+		return nil, fmt.Errorf("open drive %d of virtual library %s: it has %d drives", n, l.folder, len(l.devices)-1)
+	}
+	d := l.devices[n+1]
+	x, err := newNexus(d)
+	if err != nil {
+		return nil, fmt.Errorf("open %s of virtual library %s: %w", d.name, l.folder, err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.isClosed {
+		x.file.Close()
+		os.Remove(x.file.Name())
+		return nil, fmt.Errorf("open %s of virtual library %s: %w", d.name, l.folder, os.ErrClosed)
+	}
+	l.nexuses[x] = struct{}{}
+	return x, nil
+}
 
-// NewTape makes a new cartridge on the shelf. TapeConfig.Element must be 0.
-func (l *Library) NewTape(t TapeConfig) error { return errNotBuilt }
+// enter locks the device and loads its state and configuration.
+func (d *device) enter(ctx context.Context) error {
+	if err := d.lock(ctx); err != nil {
+		return err
+	}
+	if err := d.refresh(); err != nil {
+		d.unlock()
+		return err
+	}
+	return nil
+}
 
-// InsertMail puts the cartridge with this barcode from the shelf into the first empty import/export element and
-// returns its address. Every nexus of the changer gets 28/01.
-func (l *Library) InsertMail(barcode string) (uint16, error) { return 0, errNotBuilt }
+// refresh brings state, configuration, faults and the open cartridge up to date.
+func (d *device) refresh() error {
+	if err := d.file.read(&d.state); err != nil {
+		return err
+	}
+	if d.loadedConfig != uint64(d.state.configGen)+1 {
+		c, err := readConfig(d.lib.folder)
+		if err != nil {
+			return err
+		}
+		d.config, d.timing = c, c.Timing.resolve(d.gen, c.Slots)
+		d.loadedConfig = uint64(d.state.configGen) + 1
+	}
+	if d.loadedFaults != uint64(d.state.faultGen)+1 {
+		if err := d.readFaults(); err != nil {
+			return err
+		}
+		d.loadedFaults = uint64(d.state.faultGen) + 1
+	}
+	return d.reconcile(time.Now().UnixNano())
+}
 
-// TakeMail puts the cartridge of an import/export element on the shelf. Every nexus of the changer gets 28/01.
-func (l *Library) TakeMail(element uint16) error { return errNotBuilt }
+// leave stores the state and unlocks the device.
+func (d *device) leave() error {
+	err := d.file.write(&d.state)
+	d.unlock()
+	return err
+}
 
-// AddTape makes a new cartridge and puts it through the door into t.Element, a storage element, or the first empty one, and
-// returns the address. Every nexus of the changer gets 28/00.
-func (l *Library) AddTape(t TapeConfig) (uint16, error) { return 0, errNotBuilt }
+// enterAll locks the changer and all drives, in the order that a move takes them.
+func (l *Library) enterAll(ctx context.Context) error {
+	for i, d := range l.devices {
+		if err := d.enter(ctx); err != nil {
+			for _, e := range l.devices[:i] {
+				e.unlock()
+			}
+			return err
+		}
+	}
+	return nil
+}
 
-// RemoveTape takes the cartridge out of a storage or import/export element through the door and puts it on the shelf.
-// Every nexus of the changer gets 28/00.
-func (l *Library) RemoveTape(element uint16) error { return errNotBuilt }
+func (l *Library) leaveAll() error {
+	var errs []error
+	for _, d := range slices.Backward(l.devices) {
+		errs = append(errs, d.leave())
+	}
+	return errors.Join(errs...)
+}
 
-// SwapBarcode puts another label on the cartridge in an element. Every nexus of the changer gets 28/00.
-func (l *Library) SwapBarcode(element uint16, barcode string) error { return errNotBuilt }
+// SetQuirks changes how the library deviates from the standard, for all processes, from the next command on.
+func (l *Library) SetQuirks(q Quirks) error {
+	return l.change("set quirks", func(c *Config) { c.Quirks = q })
+}
 
-// SetWriteProtect moves the tab of the cartridge with this barcode. It takes effect when it is loaded next.
-func (l *Library) SetWriteProtect(barcode string, on bool) error { return errNotBuilt }
+// SetTiming changes how long things take, for all processes, from the next command on.
+func (l *Library) SetTiming(t Timing) error {
+	return l.change("set timing", func(c *Config) { c.Timing = t })
+}
 
-// OpenDoor opens the door: the changer is not ready with 02/04/18.
-func (l *Library) OpenDoor() error { return errNotBuilt }
+// change rewrites the configuration while no command runs.
+func (l *Library) change(what string, f func(*Config)) error {
+	wrap := func(err error) error {
+		if err != nil {
+			return fmt.Errorf("%s of virtual library %s: %w", what, l.folder, err)
+		}
+		return nil
+	}
+	if err := l.enterAll(context.Background()); err != nil {
+		return wrap(err)
+	}
+	c, err := readConfig(l.folder)
+	if err == nil {
+		f(&c)
+		err = c.check()
+	}
+	if err == nil {
+		err = writeJSON(filepath.Join(l.folder, configFile), configuration{formatVersion, c})
+	}
+	if err == nil {
+		for _, d := range l.devices {
+			d.state.configGen++
+		}
+		l.mu.Lock()
+		l.config = c
+		l.mu.Unlock()
+	}
+	return wrap(errors.Join(err, l.leaveAll()))
+}
 
-// CloseDoor closes the door. Every nexus of the changer gets 28/00.
-func (l *Library) CloseDoor() error { return errNotBuilt }
-
-// Eject presses the button of drive n: the tape is unloaded unless a host prevents it.
-func (l *Library) Eject(n int) error { return errNotBuilt }
-
-// PowerLoss cuts the power of the whole library and switches it on again: with Config.WriteBack the blocks that came after the last
-// synchronizing command are gone, tapes are at their beginning, mode parameters, PREVENT and reservations are reset, and
-// every nexus gets 29/00.
-func (l *Library) PowerLoss() error { return errNotBuilt }
+// random is a number that identifies something for good.
+func random() uint64 {
+	var b [8]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return uint64(time.Now().UnixNano())
+	}
+	return binary.LittleEndian.Uint64(b[:])
+}
