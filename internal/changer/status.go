@@ -231,7 +231,7 @@ func decodeIdentifier(b []byte) DeviceIdentifier {
 		n = len(b) - identifierHeaderLength
 		id.Truncated = true
 	}
-	id.Raw = append([]byte{}, b[identifierHeaderLength:identifierHeaderLength+n]...)
+	id.Raw = append([]byte(nil), b[identifierHeaderLength:identifierHeaderLength+n]...)
 	id.setNames()
 	return id
 }

@@ -433,7 +433,7 @@ func FuzzDecodeElementStatus(f *testing.F) {
 		for i, e := range r.Elements {
 			e.VolumeTagReported = true
 			e.Identifier.Truncated = false
-			if e.Type != DataTransfer {
+			if e.Type != DataTransfer || e.Identifier.Raw == nil {
 				e.Identifier = DeviceIdentifier{}
 			}
 			got := again.Elements[i]
