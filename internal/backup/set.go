@@ -1,0 +1,375 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"tapectl/internal/drive"
+	"tapectl/internal/library"
+	"tapectl/internal/mediacatalog"
+	"tapectl/internal/mtf"
+)
+
+const (
+	// commitBytes and commitTime are the longest that data is on its way without a commit point (docs/design.md section 4).
+	commitBytes = 4 << 30
+	commitTime  = time.Minute
+	// commitObjects bounds how many objects wait in memory for a commit point.
+	commitObjects = 20000
+	// queueBytes is how much data waits for the drive at most. It must fit behind the drive's early warning.
+	queueBytes = 8 << 20
+	// closeTime bounds how long closing a data set may take after the caller has given up.
+	closeTime = 15 * time.Minute
+)
+
+// setJob writes one data set: it is the visitor of the sources.
+type setJob struct {
+	*job
+	copy    int
+	target  *target
+	ctx     context.Context // ends with the caller's, or when the data set must end
+	cancel  context.CancelCauseFunc
+	tape    *library.TapeWriter
+	set     *mtf.SetWriter
+	dataset mediacatalog.Dataset
+
+	volumePath string
+	current    string // path of the object being read
+	objects    []mediacatalog.Object
+	files      int64
+	corrupt    int64
+	bytes      int64 // read from the sources
+	lastCommit time.Time
+	committed  int64 // bytes at the last commit point
+}
+
+// writeCopy writes the n-th copy: a tape is chosen, mounted, written and put back.
+func (j *job) writeCopy(ctx context.Context, n int) CopyResult {
+	r := CopyResult{Number: n}
+	t, err := j.chooseTarget(ctx, n)
+	if err != nil {
+		r.Err = err
+		return r
+	}
+	j.used[t.media.MediaID] = true
+	r.Label, r.Barcode, r.SetNumber = t.media.Label, t.media.Barcode, t.number
+	r.Err = j.beginPoint(ctx)
+	if r.Err == nil {
+		r.Err = j.writeSet(ctx, n, t, &r)
+	}
+	if err := t.mount.Dismount(ctx); err != nil {
+		r.Err = errors.Join(r.Err, err)
+	}
+	return r
+}
+
+// writeSet writes the data set to the mounted tape.
+func (j *job) writeSet(ctx context.Context, n int, t *target, r *CopyResult) error {
+	s := &setJob{job: j, copy: n, target: t, lastCommit: time.Now()}
+	s.ctx, s.cancel = context.WithCancelCause(ctx)
+	defer s.cancel(nil)
+	var err error
+	s.dataset, err = j.catalog.BeginDataset(ctx, mediacatalog.Dataset{
+		RecoveryPointID: j.point.RecoveryPointID, CopyNumber: n, MediaID: t.media.MediaID, SetNumber: t.number,
+		SSETObject: t.object, ExpiryDate: j.Expires, BlockSize: t.media.BlockSize, Software: j.Software + " " + j.Version, Cataloged: true,
+	})
+	if err != nil {
+		return err
+	}
+	r.DatasetID = s.dataset.DatasetID
+	block := t.media.BlockSize
+	s.tape = library.NewTapeWriter(t.mount, t.object, block, max(2, queueBytes/block))
+	werr := s.write()
+	end, err := s.close(werr)
+	r.State, r.Bytes, r.Files, r.CorruptFiles = end.State, end.Bytes, end.Files, end.CorruptFiles
+	return err
+}
+
+// write writes the body of the data set.
+func (s *setJob) write() error {
+	var err error
+	s.set, err = mtf.NewSetWriter(s.ctx, s.tape, mtf.SetOptions{
+		PhysicalBlock: s.target.media.BlockSize, FamilyID: s.target.media.FamilyID, Sequence: 1, SetNumber: s.target.number,
+		SSETObject: s.target.object, Name: s.Name, Description: fmt.Sprintf("copy %d of recovery point %s", s.copy, s.point.RecoveryPointID),
+		User: user(), Machine: s.point.Server, Created: s.point.CreationDate.Local(), SetMap: s.target.setMap,
+	})
+	if err != nil {
+		return err
+	}
+	for _, src := range s.sources {
+		if err := src.walk(s.ctx, s); err != nil {
+			return err
+		}
+	}
+	return context.Cause(s.ctx)
+}
+
+// user is the name of the account for the data set's header; "" when the system does not tell.
+func user() string { return os.Getenv("USER") }
+
+// close ends the data set, complete or not, and writes into the catalog what came of it.
+func (s *setJob) close(werr error) (mediacatalog.SetEnd, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), closeTime)
+	defer cancel()
+	if cause := context.Cause(s.ctx); cause != nil && werr != nil {
+		werr = cause
+	}
+	end := mediacatalog.SetEnd{State: mediacatalog.SetComplete, Files: s.files, CorruptFiles: s.corrupt, Bytes: s.bytes}
+	var result mtf.SetResult
+	err := werr
+	if err == nil {
+		result, err = s.set.Finish(ctx)
+	}
+	if err == nil {
+		err = s.tape.Sync(ctx)
+	}
+	if err != nil {
+		end.State = mediacatalog.SetIncomplete
+		result, end.AppendUncertain = s.abort(ctx, err)
+	}
+	end.ESETObject, end.NextObject = result.ESETObject, result.NextObject
+	if s.tape.EarlyWarning() || errors.Is(err, ErrTapeFull) {
+		end.TapeFull = true
+	}
+	written, _ := s.tape.Written()
+	if cerr := s.tape.Close(); err == nil {
+		err = cerr
+	}
+	end.UsedBytes = s.target.media.UsedBytes + int64(written-s.target.object)*int64(s.target.media.BlockSize)
+	if end.AppendUncertain {
+		end.NextObject = 0
+		if s.committed == 0 {
+			end.State = mediacatalog.SetFailed
+		}
+	} else if cerr := s.flushObjects(ctx); cerr != nil {
+		err = errors.Join(err, cerr)
+	}
+	if ferr := s.catalog.FinishDataset(ctx, s.dataset.DatasetID, end); ferr != nil {
+		err = errors.Join(err, ferr)
+	}
+	s.target.mount.WriteDate(ctx)
+	return end, s.explain(err, end)
+}
+
+// abort closes the set as an aborted one, where the tape still takes it. It reports whether the end of data of the
+// tape is uncertain afterwards.
+func (s *setJob) abort(ctx context.Context, cause error) (mtf.SetResult, bool) {
+	if s.set == nil || s.tape.Err() != nil {
+		return mtf.SetResult{}, true
+	}
+	result, err := s.set.Abort(ctx)
+	if err == nil {
+		err = s.tape.Sync(ctx)
+	}
+	if err != nil {
+		s.log.Error("close an incomplete data set", "barcode", s.target.media.Barcode, "cause", cause, "error", err)
+		return mtf.SetResult{}, true
+	}
+	return result, false
+}
+
+// explain makes the operator's error of what ended the data set early.
+func (s *setJob) explain(err error, end mediacatalog.SetEnd) error {
+	if err == nil {
+		return nil
+	}
+	var full *drive.EndOfMediumError
+	if errors.As(err, &full) && !errors.Is(err, ErrTapeFull) {
+		err = fmt.Errorf("%w: %w", ErrTapeFull, err)
+	}
+	safe := "nothing of it is usable"
+	switch {
+	case end.State == mediacatalog.SetIncomplete && end.AppendUncertain:
+		safe = fmt.Sprintf("its first %d bytes are safe; the tape is not appended to any more", s.committed)
+	case end.State == mediacatalog.SetIncomplete:
+		safe = "the files that were complete can be restored, and the tape stays usable"
+	}
+	return fmt.Errorf("write data set %d of %q to tape %s: %w; the data set is marked %s: %s; data sets before it are not touched",
+		s.target.number, s.Name, s.target.media.Barcode, err, end.State, safe)
+}
+
+// volume, directory, file, stdin and skip make setJob the visitor of the sources.
+
+func (s *setJob) volume(path string) error {
+	s.volumePath = path
+	err := s.set.Volume(s.ctx, mtf.VolumeEntry{Device: path, Machine: s.point.Server, Created: s.point.CreationDate.Local()})
+	if err != nil {
+		return err
+	}
+	return s.add(mediacatalog.Object{Path: path, FileSpec: s.Name, Kind: mediacatalog.KindVolume})
+}
+
+func (s *setJob) directory(rel []string, info fs.FileInfo) error {
+	if err := validComponents(rel); err != nil {
+		s.skip(SourceError{Path: s.path(rel), Err: err})
+		return nil
+	}
+	meta, accessed := metadata(info)
+	if err := s.set.Directory(s.ctx, mtf.DirectoryEntry{Path: rel, Meta: meta, Accessed: accessed}); err != nil {
+		return err
+	}
+	if len(rel) == 0 {
+		return nil
+	}
+	return s.add(mediacatalog.Object{
+		Path: s.path(rel[:len(rel)-1]), FileSpec: rel[len(rel)-1], Kind: mediacatalog.KindDirectory, Modified: meta.ModTime,
+	})
+}
+
+func (s *setJob) path(rel []string) string {
+	return filepath.Join(append([]string{s.volumePath}, rel...)...)
+}
+
+func (s *setJob) file(path string, rel []string, info fs.FileInfo, open func() (io.ReadCloser, error)) error {
+	name := rel[len(rel)-1]
+	meta, accessed := metadata(info)
+	entry := mtf.FileEntry{Name: name, Meta: meta, Accessed: accessed}
+	if open == nil {
+		link, err := os.Readlink(path)
+		if err != nil {
+			s.skip(SourceError{Path: path, Err: err})
+			return nil
+		}
+		entry.LinkTarget = link
+		return s.put(path, rel, entry, 0, strings.NewReader(""), mediacatalog.KindFile)
+	}
+	f, err := open()
+	if err != nil {
+		s.skip(SourceError{Path: path, Err: err})
+		return nil
+	}
+	defer f.Close()
+	return s.put(path, rel, entry, info.Size(), f, mediacatalog.KindFile)
+}
+
+func (s *setJob) stdin(name string, r io.Reader) error {
+	entry := mtf.FileEntry{Name: name, Meta: mtf.Metadata{Mode: 0o100600, ModTime: time.Now().UTC()}}
+	return s.put("standard input", []string{name}, entry, -1, r, mediacatalog.KindStream)
+}
+
+func (s *setJob) skip(e SourceError) {
+	s.log.Warn("skip", "path", e.Path, "error", e.Err)
+	s.result.Skipped = append(s.result.Skipped, e)
+}
+
+// put writes one file and remembers it for the catalog.
+func (s *setJob) put(path string, rel []string, entry mtf.FileEntry, size int64, r io.Reader, kind string) error {
+	if err := s.mustEnd(); err != nil {
+		return err
+	}
+	s.current = path
+	s.report()
+	fr, err := s.set.File(s.ctx, entry, size, &sourceReader{set: s, from: r})
+	if err != nil {
+		return err
+	}
+	s.files++
+	o := mediacatalog.Object{
+		Path: s.path(rel[:len(rel)-1]), FileSpec: entry.Name, Kind: kind, Size: int64(fr.Bytes), Modified: entry.Meta.ModTime,
+		SHA256: fr.SHA256[:], FLA: fr.FLA, Corrupt: fr.Corrupt, CorruptFrom: int64(fr.CorruptFrom),
+	}
+	s.noteSource(path, size, fr)
+	if err := s.add(o); err != nil {
+		return err
+	}
+	return s.mustEnd()
+}
+
+// noteSource tells the operator when a file was not what it was at the beginning.
+func (s *setJob) noteSource(path string, size int64, fr mtf.FileResult) {
+	switch {
+	case fr.Corrupt && fr.SourceError != nil:
+		s.corrupt++
+		s.skip(SourceError{Path: path, Err: fmt.Errorf("could be read only up to byte %d of %d: %w; it is marked corrupt on the tape", fr.CorruptFrom, size, fr.SourceError)})
+	case fr.Corrupt:
+		s.corrupt++
+		s.skip(SourceError{Path: path, Err: fmt.Errorf("became shorter while it was read: %d of %d bytes; it is marked corrupt on the tape", fr.CorruptFrom, size)})
+	case fr.Grew:
+		s.skip(SourceError{Path: path, Err: fmt.Errorf("grew while it was read: its first %d bytes are on the tape", size)})
+	}
+}
+
+// add remembers an object until the next commit point.
+func (s *setJob) add(o mediacatalog.Object) error {
+	s.objects = append(s.objects, o)
+	if len(s.objects) >= commitObjects {
+		return s.commit()
+	}
+	return nil
+}
+
+// mustEnd returns why the data set must end now: the caller gave up, or the tape comes to its end.
+func (s *setJob) mustEnd() error {
+	if s.tape.EarlyWarning() {
+		s.cancel(ErrTapeFull)
+	}
+	return context.Cause(s.ctx)
+}
+
+// commit makes everything so far safe: it flushes the drive and then tells the catalog. In this order the catalog never
+// promises what is not on the tape.
+func (s *setJob) commit() error {
+	if err := s.tape.Sync(s.ctx); err != nil {
+		return err
+	}
+	object, _ := s.tape.Written()
+	if err := s.flushObjects(s.ctx); err != nil {
+		return err
+	}
+	if err := s.catalog.CommitPoint(s.ctx, s.dataset.DatasetID, object, int64(s.set.Bytes())); err != nil {
+		return err
+	}
+	s.committed, s.lastCommit = s.bytes, time.Now()
+	return nil
+}
+
+func (s *setJob) flushObjects(ctx context.Context) error {
+	if len(s.objects) == 0 {
+		return nil
+	}
+	err := s.catalog.AddObjects(ctx, s.dataset.DatasetID, s.objects)
+	s.objects = s.objects[:0]
+	return err
+}
+
+func (s *setJob) report() {
+	if s.Progress != nil {
+		s.Progress(Progress{
+			Copy: s.copy, Copies: s.Copies, Barcode: s.target.media.Barcode, Path: s.current,
+			Bytes: s.bytes, Total: s.total, Files: s.files,
+		})
+	}
+}
+
+// sourceReader counts what is read from a source, and looks after commit points and the end of the tape while a long file is
+// read.
+type sourceReader struct {
+	set  *setJob
+	from io.Reader
+}
+
+// Read reads from the source. When the data set must end it returns that as an error; the set writer sees the end of
+// the context then.
+func (r *sourceReader) Read(p []byte) (int, error) {
+	s := r.set
+	if err := s.mustEnd(); err != nil {
+		return 0, err
+	}
+	if s.bytes-s.committed >= commitBytes || time.Since(s.lastCommit) >= commitTime {
+		if err := s.commit(); err != nil {
+			s.cancel(err)
+			return 0, err
+		}
+	}
+	n, err := r.from.Read(p)
+	s.bytes += int64(n)
+	s.report()
+	return n, err
+}
