@@ -1,0 +1,209 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+
+	"tapectl/internal/mtf"
+)
+
+// relative is where an object of a volume goes below the target folder: its path in the volume when there is one
+// volume, with the volume's path in front when there are more, so that they do not mix.
+func (j *job) relative(volume string, components []string) (string, error) {
+	if j.volumes > 1 {
+		var front []string
+		for _, c := range strings.Split(strings.Trim(volume, "/"), "/") {
+			if c != "" {
+				front = append(front, c)
+			}
+		}
+		components = append(front, components...)
+	}
+	return clean(components)
+}
+
+func (j *job) restoreFolder(volume string, o *mtf.Object) error {
+	name, err := j.relative(volume, o.Path)
+	if err == nil {
+		err = j.target.mkdir(name, o.Meta, o.HasMeta)
+	}
+	if err != nil {
+		if isFull(err) {
+			return err
+		}
+		j.problem(FileProblem{Path: path.Join(append([]string{volume}, o.Path...)...), Err: err})
+		return nil
+	}
+	j.result.Folders++
+	return nil
+}
+
+// restoreFile restores the file that the set reader stands at. Only what makes going on senseless is returned: a tape or
+// target that fails, or the end of ctx.
+func (j *job) restoreFile(ctx context.Context, set *mtf.SetReader, volume string, components []string, o *mtf.Object) error {
+	full := path.Join(append([]string{volume}, components...)...)
+	j.report(full, 0)
+	name, err := j.relative(volume, components)
+	if err == nil {
+		name, err = j.target.place(name)
+	}
+	switch {
+	case errors.Is(err, errExists):
+		j.result.Existing = append(j.result.Existing, full)
+		return nil
+	case err != nil:
+		j.problem(FileProblem{Path: full, Err: err})
+		return nil
+	}
+	if o.LinkTarget != "" {
+		err = j.target.link(name, o.LinkTarget)
+		if err != nil {
+			j.problem(FileProblem{Path: full, Err: err})
+			return nil
+		}
+		j.result.Files++
+		return nil
+	}
+	return j.restoreData(ctx, set, full, name, o)
+}
+
+// restoreData reads the data of a file to a temporary name, and to its own when everything fits.
+func (j *job) restoreData(ctx context.Context, set *mtf.SetReader, full, name string, o *mtf.Object) error {
+	f, temp, err := j.target.temporary(name)
+	if err != nil {
+		return j.targetFailed(full, err)
+	}
+	w := &fileWriter{file: f, job: j, path: full, ctx: ctx}
+	n, err := set.WriteTo(w)
+	if err == nil {
+		err = j.compare(o, set)
+	}
+	if err == nil {
+		if err = j.target.commit(f, temp, name, o.Meta, o.HasMeta, o.Modified); err == nil {
+			j.result.Files++
+			j.result.Bytes += n
+			return nil
+		}
+		w.err = err
+	}
+	kept := ""
+	if good, ok := readable(err); ok && w.err == nil && good > 0 {
+		kept = j.keep(w, temp, name, good, o)
+	}
+	if kept == "" {
+		f.Close()
+		_ = j.target.root.Remove(temp)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("restore %s: %w", full, ctx.Err())
+	case w.err != nil:
+		return j.targetFailed(full, w.err)
+	}
+	if goOn, ferr := j.damagedFile(full, err); !goOn {
+		return ferr
+	}
+	j.problem(FileProblem{Path: full, Kept: kept, Err: err})
+	return nil
+}
+
+// compare holds the data that was read against the catalog: the tape's own checksum has been verified by the reader.
+func (j *job) compare(o *mtf.Object, set *mtf.SetReader) error {
+	want := j.hashes[o.FLA]
+	if want == nil {
+		return nil
+	}
+	got := set.SHA256()
+	if string(want) != string(got[:]) {
+		return &mtf.ChecksumError{Path: strings.Join(o.Path, "/"), Stream: "catalog", Want: want, Got: got[:]}
+	}
+	return nil
+}
+
+// readable returns how many bytes of a file that could not be read completely are known to be good.
+func readable(err error) (int64, bool) {
+	var corrupt *mtf.CorruptError
+	var truncated *mtf.TruncatedError
+	switch {
+	case errors.As(err, &corrupt):
+		return int64(corrupt.Offset), true
+	case errors.As(err, &truncated):
+		return int64(truncated.Good), true
+	}
+	return 0, false
+}
+
+// keep saves the good beginning of a file under a name that says that it is incomplete. It returns that name, or "".
+func (j *job) keep(w *fileWriter, temp, name string, good int64, o *mtf.Object) string {
+	incomplete := name + ".incomplete"
+	place, err := j.target.place(incomplete)
+	if err == nil {
+		err = w.file.Truncate(min(good, w.written))
+	}
+	if err == nil {
+		err = j.target.commit(w.file, temp, place, o.Meta, o.HasMeta, o.Modified)
+	}
+	if err != nil {
+		j.log.Warn("keep the beginning of a file", "path", name, "error", err)
+		return ""
+	}
+	return path.Join(j.target.path, place)
+}
+
+// damagedFile decides whether reading can go on after an error in the data of a file.
+func (j *job) damagedFile(full string, err error) (goOn bool, fatal error) {
+	var corrupt *mtf.CorruptError
+	var checksum *mtf.ChecksumError
+	var truncated *mtf.TruncatedError
+	var format *mtf.FormatError
+	if errors.As(err, &corrupt) || errors.As(err, &checksum) || errors.As(err, &truncated) || errors.As(err, &format) {
+		return true, nil
+	}
+	return false, fmt.Errorf("restore %s from tape %s: %w", full, j.copy.Media.Barcode, err)
+}
+
+// targetFailed ends the restore when the target cannot take any more, and notes a single file otherwise.
+func (j *job) targetFailed(full string, err error) error {
+	if isFull(err) {
+		return fmt.Errorf("restore %s: the target folder %s is full: %w; %d files before it were restored completely, of this one nothing was left",
+			full, j.target.path, err, j.result.Files)
+	}
+	j.problem(FileProblem{Path: full, Err: err})
+	return nil
+}
+
+// fileWriter writes to a file of the target, and remembers its errors apart from the tape's.
+type fileWriter struct {
+	file    *os.File
+	job     *job
+	path    string
+	ctx     context.Context
+	written int64
+	err     error
+}
+
+// Write writes to the file, as long as ctx has not ended.
+func (w *fileWriter) Write(p []byte) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := w.file.Write(p)
+	w.written += int64(n)
+	if err != nil {
+		w.err = err
+	}
+	w.job.report(w.path, w.written)
+	return n, err
+}
+
+func (j *job) report(full string, current int64) {
+	if j.Progress != nil {
+		j.Progress(Progress{
+			Barcode: j.copy.Media.Barcode, Path: full, Bytes: j.result.Bytes + current, Total: j.total, Files: j.result.Files,
+		})
+	}
+}

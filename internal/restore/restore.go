@@ -1,0 +1,390 @@
+// Package restore brings what a recovery point holds back from tape into a folder.
+//
+// Nothing unverified gets a file's name: a file is written beside its place under a temporary name, and renamed when every
+// checksum of the tape and of the catalog fits. What is damaged or incomplete on the tape is kept apart, under a name that says
+// so. Nothing is ever written outside the target folder, whatever the names on the tape are.
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path"
+	"sort"
+	"strings"
+
+	"tapectl/internal/library"
+	"tapectl/internal/mediacatalog"
+	"tapectl/internal/mtf"
+)
+
+// Overwrite says what happens to files that are in the target folder already.
+type Overwrite string
+
+// The ways to treat files that exist.
+const (
+	Never    Overwrite = "never"     // they stay, the file on tape is skipped
+	Always   Overwrite = "always"    // they are replaced
+	KeepBoth Overwrite = "keep-both" // the restored file gets a number
+)
+
+// Request is one restore.
+type Request struct {
+	// RecoveryPoint is the identifier of the recovery point, or the beginning of it.
+	RecoveryPoint string
+	// To is the target folder; it is made when it does not exist.
+	To string
+	// Only restores the objects that one of the patterns fits: a name, a path, or either with the wildcards of path.Match.
+	Only      []string
+	Overwrite Overwrite
+	// Copy is the number of the copy to read, 0 for the first that is there.
+	Copy     int
+	Progress func(Progress)
+	Log      *slog.Logger
+}
+
+// Progress is how far a restore is.
+type Progress struct {
+	Barcode      string
+	Path         string
+	Bytes, Total int64 // Total is -1 when it is not known
+	Files        int64
+}
+
+// FileProblem is a file that could not be restored, or not as it was.
+type FileProblem struct {
+	Path string
+	// Kept is the name of what could be read of it, "" when nothing was kept.
+	Kept string
+	Err  error
+}
+
+// Error names the file, why, and what was kept.
+func (p FileProblem) Error() string {
+	if p.Kept != "" {
+		return fmt.Sprintf("%s: %v; what could be read is in %s", p.Path, p.Err, p.Kept)
+	}
+	return fmt.Sprintf("%s: %v", p.Path, p.Err)
+}
+
+// Unwrap gives the cause.
+func (p FileProblem) Unwrap() error { return p.Err }
+
+// Result is what a restore did.
+type Result struct {
+	RecoveryPointID string
+	Barcode, Label  string
+	Copy            int
+	Files, Folders  int64
+	Bytes           int64
+	Existing        []string // files that were there and stayed
+	Problems        []FileProblem
+}
+
+// TapeNeededError says that the copies of a recovery point are on tapes that are in no library that could be used.
+type TapeNeededError struct {
+	RecoveryPoint string
+	Tapes         []string // label and barcode of each
+}
+
+// Error names the tapes to fetch.
+func (e *TapeNeededError) Error() string {
+	return fmt.Sprintf("restore %s: put one of these tapes into the library and run `tapectl inventory`: %s",
+		e.RecoveryPoint, strings.Join(e.Tapes, "; "))
+}
+
+// ErrNothingMatches says that nothing in the recovery point fits the patterns.
+var ErrNothingMatches = errors.New("nothing in the recovery point fits")
+
+// Copy is one copy of a recovery point and the tape it is on.
+type Copy struct {
+	Dataset mediacatalog.Dataset
+	Media   mediacatalog.Media
+}
+
+// Copies lists the copies of a recovery point, the best to restore from first: complete ones before incomplete ones, tapes in a
+// library before others.
+func Copies(ctx context.Context, catalog *mediacatalog.Catalog, recoveryPointID string) ([]Copy, error) {
+	sets, err := catalog.Datasets(ctx, mediacatalog.DatasetFilter{RecoveryPointID: recoveryPointID})
+	if err != nil {
+		return nil, err
+	}
+	var copies []Copy
+	for _, d := range sets {
+		if d.SetState == mediacatalog.SetFailed {
+			continue
+		}
+		m, err := catalog.MediaByID(ctx, d.MediaID)
+		if err != nil {
+			return nil, err
+		}
+		copies = append(copies, Copy{Dataset: d, Media: m})
+	}
+	rank := func(c Copy) int {
+		r := c.Dataset.CopyNumber
+		if c.Dataset.SetState != mediacatalog.SetComplete {
+			r += 2000
+		}
+		if c.Media.LibraryID == "" {
+			r += 1000
+		}
+		return r
+	}
+	sort.SliceStable(copies, func(i, k int) bool { return rank(copies[i]) < rank(copies[k]) })
+	return copies, nil
+}
+
+// Choose returns the copy that a restore reads: the wanted one (0 for any) on a tape that is in a library.
+func Choose(ctx context.Context, catalog *mediacatalog.Catalog, point mediacatalog.RecoveryPoint, number int) (Copy, error) {
+	copies, err := Copies(ctx, catalog, point.RecoveryPointID)
+	if err != nil {
+		return Copy{}, err
+	}
+	needed := &TapeNeededError{RecoveryPoint: fmt.Sprintf("%q (%s)", point.Name, point.RecoveryPointID)}
+	for _, c := range copies {
+		if number != 0 && c.Dataset.CopyNumber != number {
+			continue
+		}
+		if c.Media.LibraryID != "" {
+			return c, nil
+		}
+		needed.Tapes = append(needed.Tapes, fmt.Sprintf("%q with barcode %s (copy %d, %s)", c.Media.Label, c.Media.Barcode,
+			c.Dataset.CopyNumber, c.Dataset.SetState))
+	}
+	if len(needed.Tapes) == 0 {
+		return Copy{}, fmt.Errorf("restore %s: it has no copy on tape that could be read", needed.RecoveryPoint)
+	}
+	return Copy{}, needed
+}
+
+// job is a Request under way.
+type job struct {
+	Request
+	catalog *mediacatalog.Catalog
+	copy    Copy
+	log     *slog.Logger
+	target  *target
+	result  *Result
+	hashes  map[uint64][]byte // of the objects to be restored, by FLA, for a choice of files
+	volumes int
+	total   int64
+}
+
+// Run restores a copy with the library that holds its tape. The Result tells what was restored, also when there is an
+// error. Files that are damaged on the tape, or incomplete there, are no error of Run: see Result.Problems.
+func Run(ctx context.Context, catalog *mediacatalog.Catalog, lib *library.Library, c Copy, r Request) (*Result, error) {
+	j := &job{
+		Request: r, catalog: catalog, copy: c, log: r.Log, total: c.Dataset.Bytes,
+		result: &Result{RecoveryPointID: c.Dataset.RecoveryPointID, Barcode: c.Media.Barcode, Label: c.Media.Label, Copy: c.Dataset.CopyNumber},
+	}
+	if j.log == nil {
+		j.log = slog.New(slog.DiscardHandler)
+	}
+	chosen, err := j.choose(ctx)
+	if err != nil {
+		return j.result, err
+	}
+	j.target, err = openTarget(r.To, r.Overwrite)
+	if err != nil {
+		return j.result, err
+	}
+	defer j.target.close()
+	mount, err := lib.Mount(ctx, library.MountRequest{Element: c.Media.ElementAddress, MediaType: c.Media.MediaType})
+	if err != nil {
+		return j.result, err
+	}
+	err = j.read(ctx, mount, chosen)
+	if derr := mount.Dismount(ctx); derr != nil {
+		err = errors.Join(err, derr)
+	}
+	return j.result, err
+}
+
+// choose finds the objects that the patterns fit, and what the catalog knows of all of them. It returns nil when everything is
+// to be restored.
+func (j *job) choose(ctx context.Context) ([]mediacatalog.Object, error) {
+	j.hashes = map[uint64][]byte{}
+	var chosen []mediacatalog.Object
+	err := j.catalog.Objects(ctx, j.copy.Dataset.DatasetID, "", func(o mediacatalog.Object) error {
+		if o.Kind == mediacatalog.KindVolume {
+			j.volumes++
+			return nil
+		}
+		if len(j.Only) > 0 && j.fits(o) && o.Kind != mediacatalog.KindDirectory {
+			chosen = append(chosen, o)
+		}
+		return nil
+	})
+	if err != nil || len(j.Only) == 0 {
+		return nil, err
+	}
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("%w: %s", ErrNothingMatches, strings.Join(j.Only, ", "))
+	}
+	sort.Slice(chosen, func(i, k int) bool { return chosen[i].FLA < chosen[k].FLA })
+	j.total = 0
+	for _, o := range chosen {
+		j.total += o.Size
+	}
+	return chosen, nil
+}
+
+// fits reports whether one of the patterns means the object.
+func (j *job) fits(o mediacatalog.Object) bool {
+	full := path.Join(o.Path, o.FileSpec)
+	for _, p := range j.Only {
+		clean := strings.TrimSuffix(p, "/")
+		if full == clean || strings.HasPrefix(full, clean+"/") {
+			return true
+		}
+		for _, name := range []string{o.FileSpec, full} {
+			if ok, err := path.Match(clean, name); err == nil && ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// ValidPatterns refuses patterns that path.Match does not understand.
+func ValidPatterns(patterns []string) error {
+	for _, p := range patterns {
+		if _, err := path.Match(p, ""); err != nil {
+			return fmt.Errorf("pattern %q: %w", p, err)
+		}
+	}
+	return nil
+}
+
+// read verifies the tape and reads the data set.
+func (j *job) read(ctx context.Context, mount *library.Mount, chosen []mediacatalog.Object) error {
+	header, err := mount.VerifyLabel(ctx, j.copy.Media)
+	if err != nil {
+		return err
+	}
+	r := mount.Reader()
+	defer r.Close()
+	set, err := mtf.NewSetReader(ctx, r, mtf.SetReaderOptions{
+		PhysicalBlock: header.PhysicalBlock, FormatLogical: int(header.FormatLogicalBlock), SSETObject: j.copy.Dataset.SSETObject,
+	})
+	if err != nil {
+		return fmt.Errorf("read data set %d of tape %s: %w", j.copy.Dataset.SetNumber, j.copy.Media.Barcode, err)
+	}
+	if chosen == nil {
+		return j.readAll(ctx, set)
+	}
+	return j.readChosen(ctx, set, chosen)
+}
+
+// readAll restores everything in the order of the tape.
+func (j *job) readAll(ctx context.Context, set *mtf.SetReader) error {
+	defer j.target.finishFolders()
+	volume := ""
+	for {
+		o, err := set.Next(ctx)
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			if goOn, err := j.damaged(ctx, "", err); !goOn {
+				return err
+			}
+			continue
+		}
+		switch o.Type {
+		case mtf.IDVOLB:
+			volume = o.Volume.Device
+		case mtf.IDDIRB:
+			err = j.restoreFolder(volume, o)
+		case mtf.IDFILE:
+			err = j.restoreFile(ctx, set, volume, o.Path, o)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// readChosen restores single files, each found by its address.
+func (j *job) readChosen(ctx context.Context, set *mtf.SetReader, chosen []mediacatalog.Object) error {
+	volumes, err := j.volumePaths(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range chosen {
+		j.hashes[c.FLA] = c.SHA256
+		full := path.Join(c.Path, c.FileSpec)
+		if err := set.SeekFile(ctx, c.FLA); err != nil {
+			if goOn, err := j.damaged(ctx, full, err); !goOn {
+				return err
+			}
+			continue
+		}
+		o, err := set.Next(ctx)
+		if err == nil && (o.Type != mtf.IDFILE || len(o.Path) == 0 || o.Path[len(o.Path)-1] != c.FileSpec) {
+			err = &mtf.FormatError{Block: "FILE", Reason: fmt.Sprintf("at address %d is not %s", c.FLA, c.FileSpec)}
+		}
+		if err != nil {
+			if goOn, err := j.damaged(ctx, full, err); !goOn {
+				return err
+			}
+			continue
+		}
+		volume := volumeOf(volumes, c.Path)
+		rel := strings.Split(strings.TrimPrefix(strings.TrimPrefix(full, volume), "/"), "/")
+		if err := j.restoreFile(ctx, set, volume, rel, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (j *job) volumePaths(ctx context.Context) ([]string, error) {
+	var volumes []string
+	err := j.catalog.Objects(ctx, j.copy.Dataset.DatasetID, "", func(o mediacatalog.Object) error {
+		if o.Kind == mediacatalog.KindVolume {
+			volumes = append(volumes, o.Path)
+		}
+		return nil
+	})
+	return volumes, err
+}
+
+// volumeOf returns the longest volume path that the folder is in.
+func volumeOf(volumes []string, folder string) string {
+	best := ""
+	for _, v := range volumes {
+		if (folder == v || strings.HasPrefix(folder, strings.TrimSuffix(v, "/")+"/")) && len(v) > len(best) {
+			best = v
+		}
+	}
+	return best
+}
+
+// damaged decides what an error of reading the tape means: damage of single files is noted and reading goes on, anything
+// else ends the restore.
+func (j *job) damaged(ctx context.Context, name string, err error) (goOn bool, fatal error) {
+	var format *mtf.FormatError
+	var truncated *mtf.TruncatedError
+	switch {
+	case ctx.Err() != nil:
+		return false, ctx.Err()
+	case errors.As(err, &truncated):
+		j.problem(FileProblem{Path: truncated.Path, Err: err})
+		return name != "", nil
+	case errors.As(err, &format):
+		j.problem(FileProblem{Path: name, Err: err})
+		return true, nil
+	}
+	return false, fmt.Errorf("read data set %d of tape %s: %w", j.copy.Dataset.SetNumber, j.copy.Media.Barcode, err)
+}
+
+func (j *job) problem(p FileProblem) {
+	if p.Path == "" {
+		p.Path = fmt.Sprintf("data set %d of tape %s", j.copy.Dataset.SetNumber, j.copy.Media.Barcode)
+	}
+	j.log.Warn("not restored as it was", "path", p.Path, "error", p.Err)
+	j.result.Problems = append(j.result.Problems, p)
+}
