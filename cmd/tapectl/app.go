@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"text/tabwriter"
+
+	"golang.org/x/term"
+
+	"tapectl/internal/library"
+	"tapectl/internal/mediacatalog"
+)
+
+// app is what the commands share: streams, global flags, and how to open the catalog and a library.
+type app struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	catalogPath    string
+	tracePath      string
+	json           bool
+	verbose        bool
+	noProgress     bool
+	finished       atomic.Bool
+}
+
+// log returns the logger: to standard error with --verbose, else nowhere.
+func (a *app) log() *slog.Logger {
+	if !a.verbose {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(slog.NewTextHandler(a.stderr, nil))
+}
+
+// catalogFile is the catalog that the command line, the environment or the default names.
+func (a *app) catalogFile() (string, error) {
+	if a.catalogPath != "" {
+		return a.catalogPath, nil
+	}
+	if p := os.Getenv("TAPECTL_CATALOG"); p != "" {
+		return p, nil
+	}
+	data := os.Getenv("XDG_DATA_HOME")
+	if data == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("find the catalog: %w; name it with --catalog", err)
+		}
+		data = filepath.Join(home, ".local", "share")
+	}
+	return filepath.Join(data, "tapectl", "catalog.db"), nil
+}
+
+// withCatalog opens the catalog for fn.
+func (a *app) withCatalog(ctx context.Context, fn func(*mediacatalog.Catalog) error) error {
+	path, err := a.catalogFile()
+	if err != nil {
+		return err
+	}
+	c, err := mediacatalog.Open(ctx, path, mediacatalog.Options{})
+	if err != nil {
+		return err
+	}
+	err = fn(c)
+	if cerr := c.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// withLibrary takes a library into use for fn. name may be "" when the catalog has just one.
+func (a *app) withLibrary(ctx context.Context, name, command string, progress func(string), fn func(*mediacatalog.Catalog, *library.Library) error) error {
+	return a.withCatalog(ctx, func(c *mediacatalog.Catalog) error {
+		name, err := onlyLibrary(ctx, c, name)
+		if err != nil {
+			return err
+		}
+		h, err := a.host()
+		if err != nil {
+			return err
+		}
+		defer h.close()
+		lib, err := library.Open(ctx, c, h, name, library.Options{Command: "tapectl " + command, Log: a.log(), Progress: progress})
+		if err != nil {
+			return err
+		}
+		err = fn(c, lib)
+		if cerr := lib.Close(); err == nil {
+			err = cerr
+		}
+		return err
+	})
+}
+
+// onlyLibrary returns name, or the name of the only library of the catalog.
+func onlyLibrary(ctx context.Context, c *mediacatalog.Catalog, name string) (string, error) {
+	if name != "" {
+		return name, nil
+	}
+	all, err := c.Libraries(ctx)
+	if err != nil {
+		return "", err
+	}
+	switch len(all) {
+	case 0:
+		return "", usageError{fmt.Errorf("the catalog has no library yet: `tapectl library add NAME --changer ADDRESS` adds one")}
+	case 1:
+		return all[0].Name, nil
+	}
+	var names []string
+	for _, l := range all {
+		names = append(names, l.Name)
+	}
+	return "", usageError{fmt.Errorf("name the library with --library: %s", strings.Join(names, ", "))}
+}
+
+// print writes v as one line of JSON with --json, else what text writes.
+func (a *app) print(v any, text func(io.Writer)) error {
+	w := bufio.NewWriter(a.stdout)
+	if a.json {
+		if err := json.NewEncoder(w).Encode(v); err != nil {
+			return err
+		}
+	} else {
+		text(w)
+	}
+	return w.Flush()
+}
+
+// printList writes each of items as a line of JSON with --json, else a table with the header.
+func printList[T any](a *app, items []T, header string, row func(T) []string) error {
+	w := bufio.NewWriter(a.stdout)
+	if a.json {
+		enc := json.NewEncoder(w)
+		for _, i := range items {
+			if err := enc.Encode(i); err != nil {
+				return err
+			}
+		}
+		return w.Flush()
+	}
+	table(w, header, len(items), func(i int) []string { return row(items[i]) })
+	return w.Flush()
+}
+
+// table writes rows in columns; header separates its columns by "|".
+func table(w io.Writer, header string, n int, row func(int) []string) {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(t, strings.ReplaceAll(header, "|", "\t"))
+	for i := range n {
+		cells := row(i)
+		for k := range cells {
+			cells[k] = printable(cells[k])
+		}
+		fmt.Fprintln(t, strings.Join(cells, "\t"))
+	}
+	t.Flush()
+}
+
+// printable makes text that comes from tapes and devices harmless for a terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < 0x20 || r == 0x7F || r >= 0x80 && r < 0xA0 {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// isTerminal reports whether w is a terminal.
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// confirm asks the operator; without a terminal it refuses.
+func (a *app) confirm(yes bool, question string) error {
+	if yes {
+		return nil
+	}
+	if !isTerminal(a.stdin) {
+		return refusedError{fmt.Errorf("%s: not done; add --yes to do it without being asked", question)}
+	}
+	fmt.Fprintf(a.stderr, "%s [y/N] ", question)
+	line, err := bufio.NewReader(a.stdin).ReadString('\n')
+	if err != nil || !strings.EqualFold(strings.TrimSpace(line), "y") {
+		return refusedError{fmt.Errorf("%s: not done", question)}
+	}
+	return nil
+}

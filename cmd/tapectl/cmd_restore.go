@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"tapectl/internal/library"
+	"tapectl/internal/mediacatalog"
+	"tapectl/internal/restore"
+)
+
+func newRestoreCommand(a *app) *cobra.Command {
+	var r restore.Request
+	var overwrite string
+	c := &cobra.Command{
+		Use:   "restore RECOVERY-POINT --to FOLDER",
+		Short: "Restore a recovery point from tape into a folder",
+		Long: `Restore a recovery point, named by its identifier, the beginning of it, or its name (then the newest of that name). Every file is
+verified against its checksums before it gets its name. What cannot be read completely is kept as NAME.incomplete.`,
+		Example: `  tapectl restore 3f2a9c41 --to /restore
+  tapectl restore DPMDB --to /restore --only DPMDB.bak --overwrite keep-both`,
+		Args: exactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			r.RecoveryPoint, r.Overwrite = args[0], restore.Overwrite(overwrite)
+			if r.To == "" {
+				return usageError{errors.New("restore: name the target folder with --to")}
+			}
+			switch r.Overwrite {
+			case restore.Never, restore.Always, restore.KeepBoth:
+			default:
+				return usageError{fmt.Errorf("restore: --overwrite is never, always or keep-both, not %q", overwrite)}
+			}
+			if err := restore.ValidPatterns(r.Only); err != nil {
+				return usageError{err}
+			}
+			return a.restore(c.Context(), r)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&r.To, "to", "", "target folder, made when it does not exist")
+	f.StringArrayVar(&r.Only, "only", nil, "only objects that this name, path or pattern fits (may be repeated)")
+	f.StringVar(&overwrite, "overwrite", string(restore.Never), "what to do with files that exist: never, always, keep-both")
+	f.IntVar(&r.Copy, "copy", 0, "number of the copy to read (default: the first that is in a library)")
+	return c
+}
+
+// restoreJSON is what a restore prints.
+type restoreJSON struct {
+	RecoveryPoint string   `json:"recoveryPoint"`
+	Barcode       string   `json:"barcode"`
+	Label         string   `json:"label"`
+	Copy          int      `json:"copy"`
+	Files         int64    `json:"files"`
+	Folders       int64    `json:"folders"`
+	Bytes         int64    `json:"bytes"`
+	Existing      []string `json:"existing"`
+	Problems      []string `json:"problems"`
+}
+
+func (a *app) restore(ctx context.Context, r restore.Request) error {
+	point, c, libraryName, err := a.chooseCopy(ctx, r)
+	if err != nil {
+		return err
+	}
+	p := a.newProgress()
+	defer p.done()
+	r.Log = a.log()
+	r.Progress = func(b restore.Progress) { p.set("tape "+b.Barcode, b.Bytes, b.Total) }
+	return a.withLibrary(ctx, libraryName, "restore "+point.Name, p.text, func(cat *mediacatalog.Catalog, lib *library.Library) error {
+		if err := a.refresh(ctx, cat, lib); err != nil {
+			return err
+		}
+		c, err := restore.Choose(ctx, cat, point, c.Dataset.CopyNumber) // the tape may have been moved since
+		if err != nil {
+			return err
+		}
+		result, err := restore.Run(ctx, cat, lib, c, r)
+		p.done()
+		if perr := a.printRestore(r, result); perr != nil {
+			return errors.Join(err, perr)
+		}
+		return restoreError(r, result, err)
+	})
+}
+
+// chooseCopy finds the recovery point and the copy to read, and the library that holds its tape.
+func (a *app) chooseCopy(ctx context.Context, r restore.Request) (point mediacatalog.RecoveryPoint, c restore.Copy, libraryName string, err error) {
+	err = a.withCatalog(ctx, func(cat *mediacatalog.Catalog) error {
+		point, err = findRecoveryPoint(ctx, cat, r.RecoveryPoint)
+		if err != nil {
+			return err
+		}
+		c, err = restore.Choose(ctx, cat, point, r.Copy)
+		if err != nil {
+			return err
+		}
+		all, err := cat.Libraries(ctx)
+		for _, l := range all {
+			if l.LibraryID == c.Media.LibraryID {
+				libraryName = l.Name
+			}
+		}
+		return err
+	})
+	return point, c, libraryName, err
+}
+
+// findRecoveryPoint finds a recovery point by identifier, the beginning of one, or name: then the newest with a copy.
+func findRecoveryPoint(ctx context.Context, cat *mediacatalog.Catalog, name string) (mediacatalog.RecoveryPoint, error) {
+	p, err := cat.RecoveryPoint(ctx, name)
+	if err == nil || !errors.Is(err, mediacatalog.ErrNotFound) {
+		return p, err
+	}
+	points, lerr := cat.RecoveryPoints(ctx, mediacatalog.RecoveryPointFilter{Name: name})
+	if lerr != nil {
+		return p, lerr
+	}
+	for _, candidate := range points {
+		if candidate.Name == name && candidate.Copies > 0 {
+			return candidate, nil
+		}
+	}
+	return p, fmt.Errorf("find recovery point %q: %w; `tapectl recovery-point list` shows them", name, mediacatalog.ErrNotFound)
+}
+
+func (a *app) printRestore(r restore.Request, result *restore.Result) error {
+	v := restoreJSON{
+		RecoveryPoint: result.RecoveryPointID, Barcode: result.Barcode, Label: result.Label, Copy: result.Copy, Files: result.Files,
+		Folders: result.Folders, Bytes: result.Bytes, Existing: append([]string{}, result.Existing...), Problems: []string{},
+	}
+	for _, p := range result.Problems {
+		v.Problems = append(v.Problems, p.Error())
+	}
+	return a.print(v, func(w io.Writer) {
+		fmt.Fprintf(w, "Restored %d files, %s, from tape %s (%q) to %s.\n", v.Files, sizeText(v.Bytes), orDash(v.Barcode), v.Label, r.To)
+		for _, e := range v.Existing {
+			fmt.Fprintf(w, "  exists and was left as it is: %s\n", printable(e))
+		}
+		for _, p := range v.Problems {
+			fmt.Fprintf(w, "  not restored as it was: %s\n", printable(p))
+		}
+	})
+}
+
+func restoreError(r restore.Request, result *restore.Result, err error) error {
+	switch {
+	case err != nil:
+		return err
+	case len(result.Problems) > 0:
+		return partlyError{fmt.Sprintf("restore %s: %d files could not be restored as they were", r.RecoveryPoint, len(result.Problems))}
+	case len(result.Existing) > 0:
+		return partlyError{fmt.Sprintf("restore %s: %d files exist in the target and were left; --overwrite always or keep-both restores them", r.RecoveryPoint, len(result.Existing))}
+	}
+	return nil
+}
