@@ -109,22 +109,22 @@ func (a *app) chooseCopy(ctx context.Context, r restore.Request) (point mediacat
 	return point, c, libraryName, err
 }
 
-// findRecoveryPoint finds a recovery point by identifier, the beginning of one, or name: then the newest with a copy.
+// findRecoveryPoint finds a recovery point by name (the newest that has a copy), by identifier or by the beginning of one.
 func findRecoveryPoint(ctx context.Context, cat *mediacatalog.Catalog, name string) (mediacatalog.RecoveryPoint, error) {
-	p, err := cat.RecoveryPoint(ctx, name)
-	if err == nil || !errors.Is(err, mediacatalog.ErrNotFound) {
-		return p, err
+	points, err := cat.RecoveryPoints(ctx, mediacatalog.RecoveryPointFilter{Name: name})
+	if err != nil {
+		return mediacatalog.RecoveryPoint{}, err
 	}
-	points, lerr := cat.RecoveryPoints(ctx, mediacatalog.RecoveryPointFilter{Name: name})
-	if lerr != nil {
-		return p, lerr
-	}
-	for _, candidate := range points {
-		if candidate.Name == name && candidate.Copies > 0 {
-			return candidate, nil
+	for _, p := range points {
+		if p.Name == name && p.Copies > 0 {
+			return p, nil
 		}
 	}
-	return p, fmt.Errorf("find recovery point %q: %w; `tapectl recovery-point list` shows them", name, mediacatalog.ErrNotFound)
+	p, err := cat.RecoveryPoint(ctx, name)
+	if errors.Is(err, mediacatalog.ErrNotFound) {
+		return p, fmt.Errorf("find recovery point %q: %w; `tapectl recovery-point list` shows them", name, mediacatalog.ErrNotFound)
+	}
+	return p, err
 }
 
 func (a *app) printRestore(r restore.Request, result *restore.Result) error {
