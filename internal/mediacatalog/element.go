@@ -3,6 +3,7 @@ package mediacatalog
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -128,15 +129,23 @@ func scanElement(s scanner) (e Element, err error) {
 	return e, err
 }
 
-// saveInventoryMedia takes all tapes out of the library and puts those of the inventory in.
+// saveInventoryMedia takes the tapes that the inventory does not name out of the library and puts those that it names in.
 func saveInventoryMedia(ctx context.Context, tx *sql.Tx, libraryID string, at time.Time, media []InventoryMedium) ([]string, error) {
-	if _, err := tx.ExecContext(ctx, `UPDATE tbl_MM_Media SET LibraryId = NULL, ElementAddress = NULL WHERE LibraryId = ?`,
-		libraryID); err != nil {
+	staying := []string{}
+	for _, m := range media {
+		staying = append(staying, cleanID(m.MediaID))
+	}
+	list, err := json.Marshal(staying)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE tbl_MM_Media SET LibraryId = NULL, ElementAddress = NULL, HomeElement = NULL
+		WHERE LibraryId = ? AND MediaId NOT IN (SELECT value FROM json_each(?))`, libraryID, string(list)); err != nil {
 		return nil, err
 	}
 	update, err := tx.PrepareContext(ctx, `UPDATE tbl_MM_Media SET BarcodeValue = coalesce(BarcodeValue, ?2),
 		MediaType = coalesce(?3, MediaType), State = coalesce(?4, State), IsCleaning = max(IsCleaning, ?5), LibraryId = ?6,
-		ElementAddress = ?7, HomeElement = coalesce(?8, HomeElement), LastSeenDate = coalesce(?9, LastSeenDate)
+		ElementAddress = ?7, HomeElement = CASE WHEN ?6 IS NULL THEN NULL ELSE coalesce(?8, HomeElement) END, LastSeenDate = coalesce(?9, LastSeenDate)
 		WHERE MediaId = ?1`)
 	if err != nil {
 		return nil, err
@@ -156,6 +165,7 @@ func saveInventoryMedia(ctx context.Context, tx *sql.Tx, libraryID string, at ti
 		in, seen := orNull(libraryID), dateOrNull(at)
 		if m.ElementAddress < 0 {
 			in, seen = nil, nil
+			m.HomeElement = -1
 		}
 		stmt := update
 		if ids[i] = cleanID(m.MediaID); ids[i] == "" {
@@ -168,8 +178,7 @@ func saveInventoryMedia(ctx context.Context, tx *sql.Tx, libraryID string, at ti
 			return nil, fmt.Errorf("tape %s %s: %w", m.Barcode, m.MediaID, err)
 		}
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE tbl_MM_Media SET HomeElement = NULL WHERE LibraryId IS NULL AND HomeElement IS NOT NULL`)
-	return ids, err
+	return ids, nil
 }
 
 func replaceElements(ctx context.Context, tx *sql.Tx, libraryID string, at time.Time, elements []Element, byAddress map[int]string) error {

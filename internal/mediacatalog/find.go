@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -44,6 +45,9 @@ type Found struct {
 // contains like, or whose recovery point's name does; without regard to case of ASCII letters. The text is taken
 // literally: % and _ have no meaning.
 func (c *Catalog) Find(ctx context.Context, like string) ([]Found, error) {
+	if strings.ContainsRune(like, 0) { // LIKE ends there
+		return nil, fmt.Errorf("find %q: it holds a zero character", like)
+	}
 	candidates, args := c.searchCandidates(ctx, like)
 	found, err := c.find(ctx, candidates, args, like)
 	if err != nil && candidates != allObjects && ctx.Err() == nil {

@@ -23,7 +23,7 @@ const createSearch = `CREATE VIRTUAL TABLE ` + searchTable + ` USING fts5(Path, 
 const allObjects = ``
 
 const (
-	searchChunk  = 20_000          // objects that one transaction adds to the index
+	searchChunk  = 50_000          // objects that one transaction adds to the index
 	searchDelay  = 2 * time.Second // the longest that a search spends on bringing the index up to date
 	searchLetter = 3               // the shortest text that the index knows
 )
@@ -50,6 +50,10 @@ func (c *Catalog) prepareSearch(ctx context.Context) (bool, error) {
 
 func createIndex(ctx context.Context, tx *sql.Tx) error {
 	if _, err := tx.ExecContext(ctx, createSearch); err != nil {
+		return err
+	}
+	// Memory for a whole chunk: with FTS5's 1 MiB it writes many small pieces and merges them again and again.
+	if _, err := tx.ExecContext(ctx, `INSERT INTO `+searchTable+` (`+searchTable+`, rank) VALUES ('hashsize', 33554432)`); err != nil {
 		return err
 	}
 	_, err := tx.ExecContext(ctx, `UPDATE tbl_TC_SearchIndex SET LastObjectId = 0, IndexedRows = 0`)
