@@ -37,6 +37,7 @@ type CatalogReader struct {
 	in      *input
 	scratch []byte
 	end     SetEnd
+	own     bool // written by tapectl: every entry has a CRC
 	dir     []string
 	path    []string
 
@@ -69,10 +70,11 @@ func ReadCatalog(ctx context.Context, r BlockReader, o CatalogOptions) (*Catalog
 
 // eset reads an ESET block; a second one amends the first.
 func (c *CatalogReader) eset(ctx context.Context) error {
-	_, p, err := c.in.dblk(ctx, c.scratch)
+	h, p, err := c.in.dblk(ctx, c.scratch)
 	if err != nil {
 		return err
 	}
+	c.own = h.OSID == OSTapectl
 	var b ESET
 	if err := b.Unmarshal(p); err != nil {
 		return c.in.place(err, c.in.pos)
@@ -165,8 +167,11 @@ func (c *CatalogReader) entry(ctx context.Context) (*CatalogEntry, error) {
 	p := c.scratch[:max(int(binary.LittleEndian.Uint16(c.scratch)), entryHeader)]
 	var e CatalogEntry
 	if ID(binary.LittleEndian.Uint32(p[2:])) == IDFEND {
+		if c.own && uint64(len(p)) != c.left+entryHeader {
+			return nil, c.in.fail("TFDD", "FEND entry of %d bytes, %d are left in the stream", len(p), c.left+entryHeader)
+		}
 		_, err := e.Unmarshal(c.scratch[:entryHeader])
-		return &e, err
+		return &e, c.in.place(err, c.in.pos)
 	}
 	rest := p[entryHeader:]
 	if uint64(len(rest)) > c.left {
@@ -178,6 +183,9 @@ func (c *CatalogReader) entry(ctx context.Context) (*CatalogEntry, error) {
 	c.left -= uint64(len(rest))
 	if _, err := e.Unmarshal(p); err != nil {
 		return nil, c.in.place(err, c.in.pos)
+	}
+	if c.own && e.OSID != OSTapectl {
+		return nil, c.in.fail("TFDD", "%s entry with OS id %d in a catalog of tapectl", e.Type, e.OSID)
 	}
 	return &e, c.in.place(checkEntryCRC(p, e.Type), c.in.pos)
 }

@@ -353,7 +353,11 @@ func (f *fileReader) corruption() (*CorruptError, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := DecodeHeader(f.in.buf[f.in.pos:f.in.n])
+	rest := f.in.buf[f.in.pos:f.in.n]
+	if !f.s.own && allZero(rest) {
+		return nil, nil // padding without an ESPB
+	}
+	h, err := DecodeHeader(rest)
 	if err != nil {
 		return nil, f.in.place(err, f.in.pos)
 	}

@@ -189,6 +189,12 @@ func (s *SetReader) find(ctx context.Context) error {
 			return io.EOF
 		case err != nil:
 			return err
+		case !s.resync && !s.own && allZero(s.in.buf[s.in.pos:s.in.n]):
+			// Old writers fill the last physical block without an ESPB.
+			if err := s.in.skip(ctx, uint64(s.in.n-s.in.pos)); err != nil {
+				return err
+			}
+			continue
 		case !s.resync:
 			return nil
 		}
@@ -200,6 +206,15 @@ func (s *SetReader) find(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+func allZero(p []byte) bool {
+	for _, c := range p {
+		if c != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // plausible tells whether p begins with a body block that stands where it says; data that looks like a block (a backup of
