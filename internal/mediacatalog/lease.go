@@ -184,7 +184,10 @@ func (h HeldLease) stale(now time.Time) bool {
 	if err := syscall.Kill(h.Owner.PID, 0); errors.Is(err, syscall.ESRCH) {
 		return true
 	}
-	begun := processStart(h.Owner.PID)
+	state, begun := processStat(h.Owner.PID)
+	if state == "Z" || state == "X" {
+		return true // it has ended, and only its parent has not noticed
+	}
 	return start != "" && begun != "" && start != begun // the number was given to another process
 }
 
@@ -192,7 +195,8 @@ func (h HeldLease) stale(now time.Time) bool {
 func processSpace(pid int) string {
 	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	namespace, _ := os.Readlink("/proc/self/ns/pid")
-	return strings.TrimSpace(string(boot)) + " " + namespace + " " + processStart(pid)
+	_, begun := processStat(pid)
+	return strings.TrimSpace(string(boot)) + " " + namespace + " " + begun
 }
 
 func splitSpace(s string) (boot, namespace, start string) {
@@ -203,17 +207,16 @@ func splitSpace(s string) (boot, namespace, start string) {
 	return parts[0], parts[1], parts[2]
 }
 
-// processStart is when a process began, in clock ticks since boot: field 22 of /proc/PID/stat (proc(5)); empty where
-// that cannot be read. The name of the program, field 2, may hold blanks and parentheses.
-func processStart(pid int) string {
+// processStat is the state of a process and when it began, in clock ticks since boot: fields 3 and 22 of /proc/PID/stat
+// (proc(5)); empty where that cannot be read. The name of the program, field 2, may hold blanks and parentheses.
+func processStat(pid int) (state, begun string) {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
-		return ""
+		return "", ""
 	}
-	_, rest, found := strings.Cut(string(stat[max(strings.LastIndexByte(string(stat), ')'), 0):]), " ")
-	fields := strings.Fields(rest)
-	if !found || len(fields) < 20 {
-		return ""
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	if len(fields) < 20 {
+		return "", ""
 	}
-	return fields[19]
+	return fields[0], fields[19]
 }
