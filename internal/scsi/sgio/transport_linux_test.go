@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -461,7 +463,8 @@ func TestLive(t *testing.T) {
 	}
 }
 
-// TestLiveInterrupted stops and continues this process while a command runs: it must run once.
+// TestLiveInterrupted disturbs this process while commands run, with signals and by stopping and continuing it: each
+// command must run once.
 func TestLiveInterrupted(t *testing.T) {
 	path := os.Getenv("TAPECTL_LAB_SG")
 	if path == "" {
@@ -495,6 +498,12 @@ func TestLiveInterrupted(t *testing.T) {
 			}
 		}
 	})
+	script := fmt.Sprintf("for i in 1 2 3 4 5 6 7 8 9; do sleep 0.05; kill -STOP %[1]d; sleep 0.02; kill -CONT %[1]d; done", unix.Getpid())
+	stopper := exec.Command("sh", "-c", script)
+	if err := stopper.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer stopper.Wait()
 	const blocks = 200
 	block := make([]byte, 64<<10)
 	for i := range blocks {
