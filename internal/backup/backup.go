@@ -166,7 +166,42 @@ func prepare(ctx context.Context, catalog *mediacatalog.Catalog, lib *library.Li
 	if j.log == nil {
 		j.log = slog.New(slog.DiscardHandler)
 	}
-	return j, nil
+	return j, j.endUnfinished(ctx)
+}
+
+// endUnfinished closes, in the catalog, data sets on tapes of this library that a crash cut off: this process holds the
+// library's lease, so nobody is writing them. Their tapes are not appended to until they were read.
+func (j *job) endUnfinished(ctx context.Context) error {
+	sets, err := j.catalog.UnfinishedDatasets(ctx)
+	if err != nil {
+		return err
+	}
+	for _, d := range sets {
+		m, err := j.catalog.MediaByID(ctx, d.MediaID)
+		if err != nil {
+			return err
+		}
+		if m.LibraryID != j.library.Record().LibraryID {
+			continue
+		}
+		end := mediacatalog.SetEnd{State: mediacatalog.SetFailed, AppendUncertain: true, Bytes: d.SafeBytes}
+		if d.SafeObject > 0 {
+			end.State = mediacatalog.SetIncomplete
+		}
+		j.log.Warn("a data set was cut off", "barcode", m.Barcode, "set", d.SetNumber, "safe", d.SafeBytes)
+		if err := j.catalog.FinishDataset(ctx, d.DatasetID, end); err != nil {
+			return err
+		}
+		err = j.catalog.AddEvents(ctx, mediacatalog.Event{
+			EventDate: time.Now(), Kind: "data set cut off", Severity: "warning", MediaID: m.MediaID, ElementAddress: -1, Barcode: m.Barcode,
+			Message: fmt.Sprintf("the program that wrote data set %d to tape %s ended without closing it: its first %d bytes are safe; the tape is not appended to any more",
+				d.SetNumber, m.Barcode, d.SafeBytes),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // beginPoint adds the recovery point to the catalog when the first tape is ready to be written.

@@ -24,7 +24,7 @@ const (
 	// commitObjects bounds how many objects wait in memory for a commit point.
 	commitObjects = 20000
 	// queueBytes is how much data waits for the drive at most. It must fit behind the drive's early warning.
-	queueBytes = 8 << 20
+	queueBytes = 4 << 20
 	// closeTime bounds how long closing a data set may take after the caller has given up.
 	closeTime = 15 * time.Minute
 )
@@ -41,8 +41,9 @@ type setJob struct {
 	dataset mediacatalog.Dataset
 
 	volumePath string
-	current    string // path of the object being read
-	objects    []mediacatalog.Object
+	current    string                // path of the object being read
+	objects    []mediacatalog.Object // that wait for a commit point
+	ends       []uint64              // of each, how many blocks of the data set hold it and what is before it
 	files      int64
 	corrupt    int64
 	bytes      int64 // read from the sources
@@ -121,7 +122,10 @@ func (s *setJob) close(werr error) (mediacatalog.SetEnd, error) {
 	if cause := context.Cause(s.ctx); cause != nil && werr != nil {
 		werr = cause
 	}
-	end := mediacatalog.SetEnd{State: mediacatalog.SetComplete, Files: s.files, CorruptFiles: s.corrupt, Bytes: s.bytes}
+	end := mediacatalog.SetEnd{State: mediacatalog.SetComplete, Files: s.files, CorruptFiles: s.corrupt}
+	if s.set != nil {
+		end.Bytes = int64(s.set.Bytes())
+	}
 	var result mtf.SetResult
 	err := werr
 	if err == nil {
@@ -145,6 +149,9 @@ func (s *setJob) close(werr error) (mediacatalog.SetEnd, error) {
 	end.UsedBytes = s.target.media.UsedBytes + int64(written-s.target.object)*int64(s.target.media.BlockSize)
 	if end.AppendUncertain {
 		end.NextObject = 0
+		if serr := s.salvage(ctx, err); serr != nil {
+			err = errors.Join(err, serr)
+		}
 		if s.committed == 0 {
 			end.State = mediacatalog.SetFailed
 		}
@@ -173,6 +180,35 @@ func (s *setJob) abort(ctx context.Context, cause error) (mtf.SetResult, bool) {
 		return mtf.SetResult{}, true
 	}
 	return result, false
+}
+
+// salvage records what is on the tape for certain when the data set could not be closed because the tape came to its
+// physical end: the drive then tells how many objects it has written.
+func (s *setJob) salvage(ctx context.Context, cause error) error {
+	var full *drive.EndOfMediumError
+	if s.set == nil || !errors.As(cause, &full) || !full.PositionKnown || full.Position <= s.target.object {
+		return nil
+	}
+	if err := s.target.mount.Flush(ctx); err != nil {
+		s.log.Warn("flush at the end of the tape", "barcode", s.target.media.Barcode, "error", err)
+		return nil
+	}
+	var safe int64
+	for i, o := range s.objects {
+		if s.target.object+s.ends[i] > full.Position {
+			s.objects = s.objects[:i]
+			break
+		}
+		safe += o.Size
+	}
+	if err := s.flushObjects(ctx); err != nil {
+		return err
+	}
+	if safe += s.committed; safe == 0 {
+		return nil
+	}
+	s.committed = safe
+	return s.catalog.CommitPoint(ctx, s.dataset.DatasetID, full.Position, safe)
 }
 
 // explain makes the operator's error of what ended the data set early.
@@ -299,6 +335,7 @@ func (s *setJob) noteSource(path string, size int64, fr mtf.FileResult) {
 // add remembers an object until the next commit point.
 func (s *setJob) add(o mediacatalog.Object) error {
 	s.objects = append(s.objects, o)
+	s.ends = append(s.ends, s.set.BlocksWritten()+1) // the block that is being filled counts
 	if len(s.objects) >= commitObjects {
 		return s.commit()
 	}
@@ -335,7 +372,7 @@ func (s *setJob) flushObjects(ctx context.Context) error {
 		return nil
 	}
 	err := s.catalog.AddObjects(ctx, s.dataset.DatasetID, s.objects)
-	s.objects = s.objects[:0]
+	s.objects, s.ends = s.objects[:0], s.ends[:0]
 	return err
 }
 
