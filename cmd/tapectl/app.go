@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"text/tabwriter"
 
 	"golang.org/x/term"
 
@@ -36,7 +34,7 @@ func (a *app) log() *slog.Logger {
 	if !a.verbose {
 		return slog.New(slog.DiscardHandler)
 	}
-	return slog.New(slog.NewTextHandler(a.stderr, nil))
+	return slog.New(slog.NewTextHandler(quietWriter{a.stderr}, nil))
 }
 
 // catalogFile is the catalog that the command line, the environment or the default names.
@@ -119,59 +117,6 @@ func onlyLibrary(ctx context.Context, c *mediacatalog.Catalog, name string) (str
 		names = append(names, l.Name)
 	}
 	return "", usageError{fmt.Errorf("name the library with --library: %s", strings.Join(names, ", "))}
-}
-
-// print writes v as one line of JSON with --json, else what text writes.
-func (a *app) print(v any, text func(io.Writer)) error {
-	w := bufio.NewWriter(a.stdout)
-	if a.json {
-		if err := json.NewEncoder(w).Encode(v); err != nil {
-			return err
-		}
-	} else {
-		text(w)
-	}
-	return w.Flush()
-}
-
-// printList writes each of items as a line of JSON with --json, else a table with the header.
-func printList[T any](a *app, items []T, header string, row func(T) []string) error {
-	w := bufio.NewWriter(a.stdout)
-	if a.json {
-		enc := json.NewEncoder(w)
-		for _, i := range items {
-			if err := enc.Encode(i); err != nil {
-				return err
-			}
-		}
-		return w.Flush()
-	}
-	table(w, header, len(items), func(i int) []string { return row(items[i]) })
-	return w.Flush()
-}
-
-// table writes rows in columns; header separates its columns by "|".
-func table(w io.Writer, header string, n int, row func(int) []string) {
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, strings.ReplaceAll(header, "|", "\t"))
-	for i := range n {
-		cells := row(i)
-		for k := range cells {
-			cells[k] = printable(cells[k])
-		}
-		fmt.Fprintln(t, strings.Join(cells, "\t"))
-	}
-	t.Flush()
-}
-
-// printable makes text that comes from tapes and devices harmless for a terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < 0x20 || r == 0x7F || r >= 0x80 && r < 0xA0 {
-			return '?'
-		}
-		return r
-	}, s)
 }
 
 // isTerminal reports whether w is a terminal.

@@ -112,7 +112,7 @@ func (p *rowPrinter) jsonRow(values []any) error {
 		b.Write(value)
 	}
 	b.WriteString("}\n")
-	_, err := io.WriteString(p.out, b.String())
+	_, err := io.WriteString(p.out, escapeControls(withoutPasswords(b.String())))
 	return err
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -70,13 +69,12 @@ func (a *app) contents(ctx context.Context, cat *mediacatalog.Catalog, name, mat
 	if len(views) == 0 {
 		fmt.Fprintf(a.stderr, "The catalog knows no data set on tape %s (%s).\n", name, m.State)
 	}
-	enc := json.NewEncoder(a.stdout)
 	for i, s := range views {
 		if !a.json {
 			fmt.Fprintf(a.stdout, "Data set %d: %s, %s, copy %d, %s, %d files, %s\n", s.SetNumber, printable(s.Name), dateText(s.Created), s.Copy, setStateText(s), s.Files, sizeText(s.Bytes))
 		}
 		err := cat.Objects(ctx, sets[i].DatasetID, match, func(o mediacatalog.Object) error {
-			return a.printObject(enc, s.SetNumber, o)
+			return a.printObject(s.SetNumber, o)
 		})
 		if err != nil {
 			return err
@@ -85,7 +83,7 @@ func (a *app) contents(ctx context.Context, cat *mediacatalog.Catalog, name, mat
 	return nil
 }
 
-func (a *app) printObject(enc *json.Encoder, set uint16, o mediacatalog.Object) error {
+func (a *app) printObject(set uint16, o mediacatalog.Object) error {
 	v := objectJSON{SetNumber: set, Path: path.Join(o.Path, o.FileSpec), Kind: o.Kind, Size: o.Size, Corrupt: o.Corrupt}
 	if o.Kind == mediacatalog.KindVolume {
 		v.Path = o.Path
@@ -97,7 +95,7 @@ func (a *app) printObject(enc *json.Encoder, set uint16, o mediacatalog.Object) 
 		v.SHA256 = fmt.Sprintf("%x", o.SHA256)
 	}
 	if a.json {
-		return enc.Encode(v)
+		return writeJSON(a.stdout, v)
 	}
 	note := ""
 	if o.Corrupt {
@@ -149,9 +147,8 @@ func (a *app) walkTape(ctx context.Context, mount *library.Mount) error {
 	if err != nil {
 		return err
 	}
-	enc := json.NewEncoder(a.stdout)
 	for _, s := range sets {
-		if err := a.printTapeSet(ctx, enc, r, o, s); err != nil {
+		if err := a.printTapeSet(ctx, r, o, s); err != nil {
 			return err
 		}
 	}
@@ -159,7 +156,7 @@ func (a *app) walkTape(ctx context.Context, mount *library.Mount) error {
 }
 
 // printTapeSet prints a data set with the objects of its media based catalog.
-func (a *app) printTapeSet(ctx context.Context, enc *json.Encoder, r *library.TapeReader, o mtf.CatalogOptions, s mtf.SetInfo) error {
+func (a *app) printTapeSet(ctx context.Context, r *library.TapeReader, o mtf.CatalogOptions, s mtf.SetInfo) error {
 	state := "complete"
 	switch {
 	case s.End == nil:
@@ -188,7 +185,7 @@ func (a *app) printTapeSet(ctx context.Context, enc *json.Encoder, r *library.Ta
 		if err != nil {
 			return err
 		}
-		if err := a.printObject(enc, s.Number, catalogObject(entry)); err != nil {
+		if err := a.printObject(s.Number, catalogObject(entry)); err != nil {
 			return err
 		}
 	}

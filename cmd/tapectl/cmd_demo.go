@@ -99,16 +99,30 @@ func (d *demo) tell(why string, args ...string) error {
 	fmt.Fprintf(d.stdout, "\n%d. %s\n   $ tapectl %s\n", d.step, why, strings.ReplaceAll(strings.Join(args, " "), d.folder, "$DEMO"))
 	var out bytes.Buffer
 	child := &app{
-		stdin: strings.NewReader(""), stdout: &out, stderr: d.stderr, catalogPath: filepath.Join(d.folder, "catalog.db"),
-		noProgress: d.noProgress, tracePath: d.tracePath, verbose: d.verbose,
+		stdin: strings.NewReader(""), stdout: &out, stderr: d.stderr,
 	}
 	root := newRootCommand(child)
-	root.SetArgs(append([]string{"--catalog", child.catalogPath}, args...))
+	root.SetArgs(append(d.globalFlags(), args...))
 	err := root.ExecuteContext(d.ctx)
 	for _, line := range strings.Split(strings.TrimRight(out.String(), "\n"), "\n") {
 		fmt.Fprintf(d.stdout, "   %s\n", strings.ReplaceAll(line, d.folder, "$DEMO"))
 	}
 	return err
+}
+
+// globalFlags are the flags that each command of the story gets: a catalog of its own, never the operator's, and what the demo was given.
+func (d *demo) globalFlags() []string {
+	flags := []string{"--catalog", filepath.Join(d.folder, "catalog.db")}
+	if d.noProgress {
+		flags = append(flags, "--no-progress")
+	}
+	if d.verbose {
+		flags = append(flags, "--verbose")
+	}
+	if d.tracePath != "" {
+		flags = append(flags, "--trace", d.tracePath)
+	}
+	return flags
 }
 
 // compare shows that the restored file is the same.

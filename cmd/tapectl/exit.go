@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -48,7 +49,7 @@ func (a *app) exit(ctx context.Context, err error) int {
 		return exitOK
 	}
 	code := exitCode(ctx, err)
-	fmt.Fprintf(a.stderr, "tapectl: %v\n", err)
+	fmt.Fprintf(a.stderr, "tapectl: %s\n", printableLines(err.Error()))
 	if code == exitUsage {
 		fmt.Fprintln(a.stderr, "tapectl: hint: `tapectl help` and `tapectl COMMAND --help` show how to use it")
 	}
@@ -106,7 +107,28 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 
 // subcommandsOnly makes a group of commands print its help, and refuse words that are no command of it.
 func subcommandsOnly(c *cobra.Command) *cobra.Command {
-	c.Args = usageArgs(cobra.NoArgs)
+	c.Args = noSuchCommand
 	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 	return c
+}
+
+// noSuchCommand refuses words that are no command of a group, and names those that look like it.
+func noSuchCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("%q is no command of %s", args[0], c.CommandPath())
+	c.SuggestionsMinimumDistance = 2
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		text += "; is it " + strings.Join(near, " or ") + "?"
+	}
+	return usageError{errors.New(text)}
+}
+
+// first is the first argument, "" when there is none.
+func first(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return args[0]
 }

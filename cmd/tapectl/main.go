@@ -46,6 +46,11 @@ func newRootCommand(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "tapectl",
 		Short: "Tape libraries, and the tape that holds DPMDB",
+		Example: `  tapectl demo
+  tapectl library scan
+  tapectl library add main --changer /dev/sg3
+  tapectl backup DPMDB /backup/DPMDB.bak --copies 2 --retain 99y
+  tapectl locate DPMDB`,
 		Long: `tapectl drives tape libraries and drives (/dev/sg*, iSCSI and virtual ones), keeps a media catalog with DPM's
 own words, writes and reads tapes in Microsoft Tape Format, and finds the tape that holds DPMDB.
 
@@ -54,13 +59,12 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 partly done, 10 library or drive not reac
 		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          noSuchCommand,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	f := root.PersistentFlags()
 	f.StringVar(&a.catalogPath, "catalog", "", "catalog file (default $TAPECTL_CATALOG, else $XDG_DATA_HOME/tapectl/catalog.db)")
@@ -68,12 +72,23 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 partly done, 10 library or drive not reac
 	f.StringVar(&a.tracePath, "trace", "", "write every SCSI command to this file")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "log what is done")
 	f.BoolVar(&a.noProgress, "no-progress", false, "show no progress on the terminal")
-	root.AddCommand(
-		newLibraryCommand(a), newInventoryCommand(a), newTapeCommand(a), newDriveCommand(a), newBackupCommand(a),
-		newRecoveryPointCommand(a), newRestoreCommand(a), newLocateCommand(a), newCatalogCommand(a), newVlibCommand(a),
-		newDemoCommand(a), newVersionCommand(a),
-	)
+	addGroup(root, "data", "Back up, find, restore:", newBackupCommand(a), newLocateCommand(a), newRecoveryPointCommand(a), newRestoreCommand(a))
+	addGroup(root, "hardware", "Libraries, drives and tapes:", newLibraryCommand(a), newInventoryCommand(a), newTapeCommand(a), newDriveCommand(a))
+	addGroup(root, "catalog", "The catalog:", newCatalogCommand(a))
+	addGroup(root, "training", "To try it without hardware:", newDemoCommand(a), newVlibCommand(a))
+	addGroup(root, "program", "The program itself:", newVersionCommand(a))
+	root.SetHelpCommandGroupID("program")
+	root.SetCompletionCommandGroupID("program")
 	return root
+}
+
+// addGroup adds commands under a heading of the help.
+func addGroup(root *cobra.Command, id, title string, commands ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: id, Title: title})
+	for _, c := range commands {
+		c.GroupID = id
+		root.AddCommand(c)
+	}
 }
 
 func newVersionCommand(a *app) *cobra.Command {
