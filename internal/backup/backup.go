@@ -103,6 +103,8 @@ type job struct {
 	point   mediacatalog.RecoveryPoint
 	used    map[string]bool // media that hold a copy of this recovery point already
 	result  *Result
+	// commitBytes is how much data is on its way without a commit point at most.
+	commitBytes int64
 }
 
 // Run carries out a backup with tapes of the library. The Result tells what was written, also when there is an error; the
@@ -115,6 +117,11 @@ func Run(ctx context.Context, catalog *mediacatalog.Catalog, lib *library.Librar
 	if err != nil {
 		return &Result{}, err
 	}
+	return j.run(ctx)
+}
+
+// run writes the copies, one after the other.
+func (j *job) run(ctx context.Context) (*Result, error) {
 	var errs []error
 	for n := 1; n <= j.Copies; n++ {
 		c := j.writeCopy(ctx, n)
@@ -161,7 +168,7 @@ func prepare(ctx context.Context, catalog *mediacatalog.Catalog, lib *library.Li
 	}
 	j := &job{
 		Request: r, catalog: catalog, library: lib, log: r.Log, sources: sources, total: total,
-		used: map[string]bool{}, result: &Result{},
+		used: map[string]bool{}, result: &Result{}, commitBytes: commitBytes,
 	}
 	if j.log == nil {
 		j.log = slog.New(slog.DiscardHandler)

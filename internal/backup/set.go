@@ -399,7 +399,7 @@ func (r *sourceReader) Read(p []byte) (int, error) {
 	if err := s.mustEnd(); err != nil {
 		return 0, err
 	}
-	if s.bytes-s.committed >= commitBytes || time.Since(s.lastCommit) >= commitTime {
+	if s.bytes-s.committed >= s.commitBytes || time.Since(s.lastCommit) >= commitTime {
 		if err := s.commit(); err != nil {
 			s.cancel(err)
 			return 0, err
