@@ -76,7 +76,8 @@ func TestOpenCreates(t *testing.T) {
 	if c.SchemaVersion() != 4 {
 		t.Errorf("schema version %d, want 4", c.SchemaVersion())
 	}
-	for name, want := range map[string]os.FileMode{filepath.Dir(path): 0o700 | os.ModeDir, path: 0o600, path + "-wal": 0o600} {
+	for name, want := range map[string]os.FileMode{filepath.Dir(path): 0o700 | os.ModeDir, path: 0o600,
+		path + "-wal": 0o600} {
 		fi, err := os.Stat(name)
 		ok(t, err)
 		if fi.Mode() != want {
@@ -289,7 +290,8 @@ func fillTapes(t testing.TB, c *Catalog, n int) []Dataset {
 	l := must[Library](t)(c.AddLibrary(t.Context(), Library{Name: "lib1", Enabled: true}))
 	var all []Dataset
 	for i := range n {
-		m := must[Media](t)(c.AddMedia(t.Context(), Media{Barcode: fmt.Sprintf("TAP%03dL6", i), Label: fmt.Sprintf("tape %d", i),
+		m := must[Media](t)(c.AddMedia(t.Context(), Media{Barcode: fmt.Sprintf("TAP%03dL6", i),
+			Label:     fmt.Sprintf("tape %d", i),
 			LibraryID: l.LibraryID, ElementAddress: 1000 + i, HomeElement: 1000 + i}))
 		all = append(all, fillDataset(t, c, m, i))
 	}
@@ -299,10 +301,13 @@ func fillTapes(t testing.TB, c *Catalog, n int) []Dataset {
 // fillDataset writes a finished data set with one object to a tape.
 func fillDataset(t testing.TB, c *Catalog, m Media, n int) Dataset {
 	t.Helper()
-	p := must[RecoveryPoint](t)(c.BeginRecoveryPoint(t.Context(), RecoveryPoint{Name: "dpm1 database", CreationDate: day(n)}))
+	p := must[RecoveryPoint](t)(c.BeginRecoveryPoint(t.Context(), RecoveryPoint{Name: "dpm1 database",
+		CreationDate: day(n)}))
 	d := must[Dataset](t)(c.BeginDataset(t.Context(), Dataset{RecoveryPointID: p.RecoveryPointID, CreationDate: day(n),
 		ExpiryDate: day(n + 30), MediaID: m.MediaID, SetNumber: 1, SSETObject: 2}))
-	ok(t, c.AddObjects(t.Context(), d.DatasetID, []Object{{Path: `C:\DPM\DB\`, FileSpec: fmt.Sprintf("DPMDB-%d.bak", n), Kind: KindFile, Size: 7}}))
-	ok(t, c.FinishDataset(t.Context(), d.DatasetID, SetEnd{State: SetComplete, ESETObject: 9, NextObject: 11, Bytes: 7, Files: 1}))
+	ok(t, c.AddObjects(t.Context(), d.DatasetID, []Object{{Path: `C:\DPM\DB\`, FileSpec: fmt.Sprintf("DPMDB-%d.bak", n),
+		Kind: KindFile, Size: 7}}))
+	ok(t, c.FinishDataset(t.Context(), d.DatasetID, SetEnd{State: SetComplete, ESETObject: 9, NextObject: 11, Bytes: 7,
+		Files: 1}))
 	return must[Dataset](t)(c.Dataset(t.Context(), d.DatasetID))
 }

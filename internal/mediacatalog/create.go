@@ -113,20 +113,22 @@ func (c *Catalog) upgrade(ctx context.Context, highest int64) error {
 	if err != nil {
 		return err
 	}
-	for range 100 {
+	// Another process may be upgrading at the same time: then a migration fails here because it is done there already.
+	// What counts is that the version goes up, and the version in the end.
+	for tries := 0; tries < 20; tries++ {
 		_, err = p.Up(ctx)
-		// Another process may be upgrading at the same time: what counts is the version in the end.
-		if at, verr := p.GetDBVersion(ctx); verr == nil && at >= highest {
+		at, verr := p.GetDBVersion(ctx)
+		switch {
+		case verr == nil && at >= highest:
 			c.version = at
 			return nil
+		case verr == nil && at > c.version:
+			c.version, tries = at, 0
 		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-time.After(50 * time.Millisecond):
-		}
-		if err != nil && !isBusy(err) {
-			break
 		}
 	}
 	return fmt.Errorf("upgrade it to schema version %d (a copy of the old one is %s): %w", highest, saved, err)

@@ -102,13 +102,16 @@ type DatasetFilter struct {
 }
 
 // BeginDataset records that a data set is about to be written at d.SSETObject of tape d.MediaID: LifeStatus is Valid,
-// SetState SetWriting and the tape's state StateActive. It is durable when it returns, so that after a crash the tape is known to hold it. ErrExists;
-// ErrNotFound when the tape or the recovery point is unknown; ErrState when the tape has another unfinished data set.
+// SetState SetWriting and the tape's state StateActive. It is durable when it returns, so that after a crash the tape is
+// known to hold it. ErrExists; ErrNotFound when the tape or the recovery point is unknown; ErrState when the tape has
+// another unfinished data set, or is one that is never written: imported, unrecognized, suspect, decommissioned, or a
+// cleaning tape.
 func (c *Catalog) BeginDataset(ctx context.Context, d Dataset) (Dataset, error) {
 	d.LifeStatus, d.SetState, d.Spans = Valid, SetWriting, nil
 	err := c.change(ctx, func(tx *sql.Tx) error {
 		var other string
-		err := tx.QueryRowContext(ctx, `SELECT pd.DatasetId FROM tbl_MM_PhysicalDataset pd JOIN tbl_MM_MediaMap mm USING (DatasetId)
+		err := tx.QueryRowContext(ctx,
+			`SELECT pd.DatasetId FROM tbl_MM_PhysicalDataset pd JOIN tbl_MM_MediaMap mm USING (DatasetId)
 			WHERE pd.SetState = 'writing' AND mm.MediaId = ? LIMIT 1`, cleanID(d.MediaID)).Scan(&other)
 		if err == nil {
 			return fmt.Errorf("data set %s on the same tape was never ended: %w", other, ErrState)
@@ -116,10 +119,14 @@ func (c *Catalog) BeginDataset(ctx context.Context, d Dataset) (Dataset, error) 
 		if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
+		if err := writable(ctx, tx, cleanID(d.MediaID)); err != nil {
+			return err
+		}
 		if d, err = c.insertDataset(ctx, tx, d); err != nil {
 			return err
 		}
-		return changedOne(tx.ExecContext(ctx, `UPDATE tbl_MM_Media SET State = ?, LastWrittenDate = ? WHERE MediaId = ?`,
+		return changedOne(tx.ExecContext(ctx,
+			`UPDATE tbl_MM_Media SET State = ?, LastWrittenDate = ? WHERE MediaId = ?`,
 			StateActive, c.now().UnixMicro(), d.MediaID))
 	})
 	if err != nil {
@@ -147,7 +154,8 @@ func (c *Catalog) AddDataset(ctx context.Context, d Dataset) (Dataset, error) {
 	return d, nil
 }
 
-// AddSpan records that an unfinished data set goes on on another tape, and that the tape it was on is full.
+// AddSpan records that an unfinished data set goes on on another tape, and that the tape it was on is full and holds it
+// up to the last commit point. ErrNotFound, ErrState as for BeginDataset.
 func (c *Catalog) AddSpan(ctx context.Context, datasetID string, s Span) error {
 	id, mediaID := cleanID(datasetID), cleanID(s.MediaID)
 	err := c.change(ctx, func(tx *sql.Tx) error {
@@ -163,12 +171,16 @@ func (c *Catalog) AddSpan(ctx context.Context, datasetID string, s Span) error {
 			return fmt.Errorf("tape %d follows tape %d: %w", s.Sequence, last.Sequence, ErrState)
 		}
 		// The last commit point is all that is certain of the tape before.
-		if _, err := tx.ExecContext(ctx, `UPDATE tbl_MM_MediaMap SET EndObject = ? WHERE DatasetId = ? AND Sequence = ?`,
+		if _, err := tx.ExecContext(ctx,
+			`UPDATE tbl_MM_MediaMap SET EndObject = ? WHERE DatasetId = ? AND Sequence = ?`,
 			objectOrNull(d.SafeObject), id, last.Sequence); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE tbl_MM_Media SET IsFull = 1, LastSetNumber = ? WHERE MediaId = ?`,
 			orNull(last.SetNumber), last.MediaID); err != nil {
+			return err
+		}
+		if err := writable(ctx, tx, mediaID); err != nil {
 			return err
 		}
 		s.Sequence = last.Sequence + 1
@@ -179,7 +191,8 @@ func (c *Catalog) AddSpan(ctx context.Context, datasetID string, s Span) error {
 			objectOrNull(s.StartObject), id); err != nil {
 			return err
 		}
-		return changedOne(tx.ExecContext(ctx, `UPDATE tbl_MM_Media SET State = ?, LastWrittenDate = ? WHERE MediaId = ?`,
+		return changedOne(tx.ExecContext(ctx,
+			`UPDATE tbl_MM_Media SET State = ?, LastWrittenDate = ? WHERE MediaId = ?`,
 			StateActive, c.now().UnixMicro(), mediaID))
 	})
 	if err != nil {
@@ -241,7 +254,8 @@ func (c *Catalog) FinishDataset(ctx context.Context, datasetID string, end SetEn
 		default:
 			return fmt.Errorf("a data set does not end as %q: %w", end.State, ErrState)
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE tbl_MM_PhysicalDataset SET SetState = ?, LifeStatus = ?, ESETObject = ?,
+		if _, err := tx.ExecContext(ctx,
+			`UPDATE tbl_MM_PhysicalDataset SET SetState = ?, LifeStatus = ?, ESETObject = ?,
 			TotalBytes = ?, Files = ?, CorruptFiles = ? WHERE DatasetId = ?`, end.State, life, objectOrNull(end.ESETObject),
 			end.Bytes, end.Files, end.CorruptFiles, id); err != nil {
 			return err
@@ -273,7 +287,8 @@ func (c *Catalog) Datasets(ctx context.Context, f DatasetFilter) ([]Dataset, err
 	w.addList(`SetState`, f.SetStates)
 	if f.MediaID != "" {
 		w.addIf(true, `DatasetId IN (SELECT DatasetId FROM tbl_MM_MediaMap WHERE MediaId = ?)`, cleanID(f.MediaID))
-		order = `(SELECT min(coalesce(mm.StartObject, 0)) FROM tbl_MM_MediaMap mm WHERE mm.DatasetId = pd.DatasetId AND mm.MediaId = ?), ` + order
+		order = `(SELECT min(coalesce(mm.StartObject, 0)) FROM tbl_MM_MediaMap mm WHERE mm.DatasetId = pd.DatasetId
+			AND mm.MediaId = ?), ` + order
 		w.args = append(w.args, cleanID(f.MediaID))
 	}
 	all, err := datasets(ctx, c.read, w.String()+` ORDER BY `+order, w.args...)
@@ -321,7 +336,8 @@ func (c *Catalog) SetExpired(ctx context.Context, datasetIDs ...string) (int, er
 func (c *Catalog) SetExpiry(ctx context.Context, recoveryPointID string, expiry time.Time) error {
 	id := cleanID(recoveryPointID)
 	err := c.change(ctx, func(tx *sql.Tx) error {
-		if err := changedOne(tx.ExecContext(ctx, `UPDATE tbl_RM_RecoveryPoint SET ExpiryDate = ? WHERE RecoveryPointId = ?`,
+		if err := changedOne(tx.ExecContext(ctx,
+			`UPDATE tbl_RM_RecoveryPoint SET ExpiryDate = ? WHERE RecoveryPointId = ?`,
 			dateOrNull(expiry), id)); err != nil {
 			return err
 		}
@@ -339,7 +355,8 @@ func (c *Catalog) SetExpiry(ctx context.Context, recoveryPointID string, expiry 
 func (c *Catalog) ExpireBy(ctx context.Context, at time.Time) ([]Dataset, error) {
 	var all []Dataset
 	err := c.change(ctx, func(tx *sql.Tx) (err error) {
-		all, err = datasets(ctx, tx, `LifeStatus = 1 AND SetState <> 'writing' AND ExpiryDate <= ? ORDER BY ExpiryDate, DatasetId`,
+		all, err = datasets(ctx, tx,
+			`LifeStatus = 1 AND SetState <> 'writing' AND ExpiryDate <= ? ORDER BY ExpiryDate, DatasetId`,
 			at.UnixMicro())
 		if err != nil {
 			return err
@@ -369,7 +386,8 @@ func (c *Catalog) RemoveDatasets(ctx context.Context, mediaID string, force bool
 			return err
 		}
 		var valid int
-		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM tbl_MM_PhysicalDataset WHERE LifeStatus = 1 AND DatasetId IN
+		if err := tx.QueryRowContext(ctx,
+			`SELECT count(*) FROM tbl_MM_PhysicalDataset WHERE LifeStatus = 1 AND DatasetId IN
 			(SELECT DatasetId FROM tbl_MM_MediaMap WHERE MediaId = ?)`, id).Scan(&valid); err != nil {
 			return err
 		}

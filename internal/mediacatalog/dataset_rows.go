@@ -13,7 +13,8 @@ const datasetColumns = `DatasetId, CreationDate, ExpiryDate, LifeStatus, Recover
 	Software, IsCataloged`
 
 func datasetValues(d Dataset) []any {
-	return []any{d.DatasetID, d.CreationDate.UnixMicro(), dateOrNull(d.ExpiryDate), int(d.LifeStatus), d.RecoveryPointID,
+	return []any{d.DatasetID, d.CreationDate.UnixMicro(), dateOrNull(d.ExpiryDate), int(d.LifeStatus),
+		d.RecoveryPointID,
 		d.CopyNumber, d.SetState, objectOrNull(d.ESETObject), objectOrNull(d.SafeObject), orNull(d.SafeBytes),
 		dateOrNull(d.CommitDate), orNull(d.Bytes), orNull(d.Files), orNull(d.CorruptFiles), orNull(d.BlockSize), d.Compressed,
 		d.Encrypted, d.Envelope, orNull(d.Software), d.Cataloged}
@@ -48,7 +49,8 @@ func (c *Catalog) insertDataset(ctx context.Context, tx *sql.Tx, d Dataset) (Dat
 	if !known {
 		return d, fmt.Errorf("recovery point %s: %w", d.RecoveryPointID, ErrNotFound)
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO tbl_MM_PhysicalDataset (`+datasetColumns+`) VALUES `+marks(20), datasetValues(d)...)
+	_, err := tx.ExecContext(ctx, `INSERT INTO tbl_MM_PhysicalDataset (`+datasetColumns+`) VALUES `+marks(20),
+		datasetValues(d)...)
 	if isUnique(err) {
 		return d, fmt.Errorf("data set %s: %w", d.DatasetID, ErrExists)
 	}
@@ -61,7 +63,8 @@ func (c *Catalog) insertDataset(ctx context.Context, tx *sql.Tx, d Dataset) (Dat
 		}
 	}
 	for _, k := range d.Certificates {
-		if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO tbl_MM_DatasetCertificate (DatasetId, Thumbprint, Subject, Issuer,
+		if _, err := tx.ExecContext(ctx,
+			`INSERT OR REPLACE INTO tbl_MM_DatasetCertificate (DatasetId, Thumbprint, Subject, Issuer,
 			SerialNumber, NotAfterDate) VALUES `+marks(6), d.DatasetID, cleanID(k.Thumbprint), orNull(k.Subject), orNull(k.Issuer),
 			orNull(k.Serial), dateOrNull(k.NotAfter)); err != nil {
 			return d, err
@@ -75,7 +78,8 @@ func insertSpan(ctx context.Context, tx *sql.Tx, datasetID string, s Span) error
 	if _, err := mediaBy(ctx, tx, `MediaId = ?`, id); err != nil {
 		return fmt.Errorf("tape %s: %w", s.MediaID, err)
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO tbl_MM_MediaMap (MediaId, DatasetId, Sequence, SetNumber, StartObject, EndObject)
+	_, err := tx.ExecContext(ctx,
+		`INSERT INTO tbl_MM_MediaMap (MediaId, DatasetId, Sequence, SetNumber, StartObject, EndObject)
 		VALUES `+marks(6), id, datasetID, s.Sequence, orNull(s.SetNumber), objectOrNull(s.StartObject), objectOrNull(s.EndObject))
 	if isUnique(err) {
 		return fmt.Errorf("part %d of data set %s: %w", s.Sequence, datasetID, ErrExists)
@@ -83,11 +87,27 @@ func insertSpan(ctx context.Context, tx *sql.Tx, datasetID string, s Span) error
 	return err
 }
 
+// writable is ErrState for a tape that must not be written whatever else is known, ErrNotFound for none.
+func writable(ctx context.Context, tx *sql.Tx, mediaID string) error {
+	m, err := mediaBy(ctx, tx, `MediaId = ?`, mediaID)
+	if err != nil {
+		return fmt.Errorf("tape %s: %w", mediaID, err)
+	}
+	switch m.State {
+	case StateImported, StateUnrecognized, StateSuspect, StateDecommissioned, StateCleaning:
+		return fmt.Errorf("tape %s is never written, its state is %s: %w", m.name(), m.State, ErrState)
+	}
+	if m.Cleaning {
+		return fmt.Errorf("tape %s is a cleaning tape: %w", m.name(), ErrState)
+	}
+	return nil
+}
+
 // finishTape records where the data set that ends leaves its last tape.
 func finishTape(ctx context.Context, tx *sql.Tx, d Dataset, end SetEnd) error {
 	last := d.Spans[len(d.Spans)-1]
-	if _, err := tx.ExecContext(ctx, `UPDATE tbl_MM_MediaMap SET EndObject = coalesce(?, EndObject) WHERE DatasetId = ? AND Sequence = ?`,
-		objectOrNull(end.NextObject), d.DatasetID, last.Sequence); err != nil {
+	if _, err := tx.ExecContext(ctx, `UPDATE tbl_MM_MediaMap SET EndObject = coalesce(?, EndObject)
+		WHERE DatasetId = ? AND Sequence = ?`, objectOrNull(end.NextObject), d.DatasetID, last.Sequence); err != nil {
 		return err
 	}
 	var number any // the set number counts only where the tape goes on behind it
@@ -102,11 +122,14 @@ func finishTape(ctx context.Context, tx *sql.Tx, d Dataset, end SetEnd) error {
 }
 
 func expire(ctx context.Context, tx *sql.Tx, d Dataset, at time.Time, why string) error {
-	if _, err := tx.ExecContext(ctx, `UPDATE tbl_MM_PhysicalDataset SET LifeStatus = 2 WHERE DatasetId = ?`, d.DatasetID); err != nil {
+	if _, err := tx.ExecContext(ctx, `UPDATE tbl_MM_PhysicalDataset SET LifeStatus = 2 WHERE DatasetId = ?`,
+		d.DatasetID); err != nil {
 		return err
 	}
 	return insertEvents(ctx, tx, at, []Event{{Kind: "data set expired", MediaID: d.MediaID, ElementAddress: -1,
-		Message: fmt.Sprintf("Data set %d (%s, copy %d) on tape %s is expired: %s.", d.SetNumber, d.DatasetID, d.CopyNumber, d.MediaID, why)}})
+		Message: fmt.Sprintf("Data set %d (%s, copy %d) on tape %s is expired: %s.", d.SetNumber, d.DatasetID,
+			d.CopyNumber,
+			d.MediaID, why)}})
 }
 
 // removeDatasets takes a tape's part of every data set away, and what is left without any tape. Only what was on the
@@ -148,7 +171,8 @@ func removeDatasets(ctx context.Context, tx *sql.Tx, mediaID string) (int, error
 
 // datasets lists data sets with their spans and certificates. rest is the condition and the order.
 func datasets(ctx context.Context, q querier, rest string, args ...any) ([]Dataset, error) {
-	all, err := collect(ctx, q, scanDataset, `SELECT `+datasetColumns+` FROM tbl_MM_PhysicalDataset pd WHERE `+rest, args...)
+	all, err := collect(ctx, q, scanDataset, `SELECT `+datasetColumns+` FROM tbl_MM_PhysicalDataset pd WHERE `+rest,
+		args...)
 	if err != nil || len(all) == 0 {
 		return nil, err
 	}
@@ -164,7 +188,8 @@ func datasets(ctx context.Context, q querier, rest string, args ...any) ([]Datas
 	// json_each is SQLite's way to hand over a list; elsewhere it is "= ANY ($1)".
 	_, err = collect(ctx, q, func(s scanner) (sp Span, err error) {
 		var id string
-		if err = s.Scan(&id, &sp.MediaID, &sp.Sequence, into(&sp.SetNumber), into(&sp.StartObject), into(&sp.EndObject)); err == nil {
+		if err = s.Scan(&id, &sp.MediaID, &sp.Sequence, into(&sp.SetNumber), into(&sp.StartObject),
+			into(&sp.EndObject)); err == nil {
 			at[id].Spans = append(at[id].Spans, sp)
 		}
 		return sp, err

@@ -14,7 +14,8 @@ func tapes(t testing.TB, c *Catalog, n int) []Media {
 	t.Helper()
 	var all []Media
 	for range n {
-		all = append(all, must[Media](t)(c.AddMedia(t.Context(), Media{State: StateFree, ElementAddress: -1, HomeElement: -1})))
+		all = append(all, must[Media](t)(c.AddMedia(t.Context(), Media{State: StateFree, ElementAddress: -1,
+			HomeElement: -1})))
 	}
 	return all
 }
@@ -26,18 +27,21 @@ func point(t testing.TB, c *Catalog, name string, n int) RecoveryPoint {
 
 func TestRecoveryPoints(t *testing.T) {
 	c, ctx := open(t), t.Context()
-	want := RecoveryPoint{RecoveryPointID: "abcd0001-0000-4000-8000-000000000000", Name: "DPM 100%", Server: "dpm1.example.com", CreationDate: day(1),
+	want := RecoveryPoint{RecoveryPointID: "abcd0001-0000-4000-8000-000000000000", Name: "DPM 100%",
+		Server: "dpm1.example.com", CreationDate: day(1),
 		ExpiryDate: day(36000), SourceKind: "mssql", TotalBytes: 1 << 41, Files: 3, CorruptFiles: 1, External: true, DomainID: "dom"}
 	if diff := cmp.Diff(want, must[RecoveryPoint](t)(c.BeginRecoveryPoint(ctx, want))); diff != "" {
 		t.Errorf("(-begun +returned):\n%s", diff)
 	}
 	_, err := c.BeginRecoveryPoint(ctx, want)
 	wantErr(t, err, ErrExists)
-	second := must[RecoveryPoint](t)(c.BeginRecoveryPoint(ctx, RecoveryPoint{RecoveryPointID: "ABCD0002-0000-4000-8000-000000000000", Name: "other", CreationDate: day(5)}))
+	second := must[RecoveryPoint](t)(c.BeginRecoveryPoint(ctx,
+		RecoveryPoint{RecoveryPointID: "ABCD0002-0000-4000-8000-000000000000", Name: "other", CreationDate: day(5)}))
 	if second.RecoveryPointID != "abcd0002-0000-4000-8000-000000000000" || !second.ExpiryDate.IsZero() {
 		t.Errorf("got %+v", second)
 	}
-	for id, w := range map[string]error{"abcd0001": nil, "ABCD0001-0000-4000-8000-000000000000": nil, "abcd": ErrAmbiguous, "abce": ErrNotFound} {
+	for id, w := range map[string]error{"abcd0001": nil, "ABCD0001-0000-4000-8000-000000000000": nil,
+		"abcd": ErrAmbiguous, "abce": ErrNotFound} {
 		p, err := c.RecoveryPoint(ctx, id)
 		if w != nil {
 			wantErr(t, err, w, id)
@@ -59,17 +63,21 @@ func TestRecoveryPoints(t *testing.T) {
 func TestRecoveryPointFilter(t *testing.T) {
 	c, ctx := open(t), t.Context()
 	m := tapes(t, c, 2)
-	a := must[RecoveryPoint](t)(c.BeginRecoveryPoint(ctx, RecoveryPoint{Name: "100% A", Server: "srv_1", CreationDate: day(1), ExpiryDate: day(2)}))
-	b := must[RecoveryPoint](t)(c.BeginRecoveryPoint(ctx, RecoveryPoint{Name: "1000 B", Server: "srvx1", CreationDate: day(3), External: true}))
+	a := must[RecoveryPoint](t)(c.BeginRecoveryPoint(ctx, RecoveryPoint{Name: "100% A", Server: "srv_1",
+		CreationDate: day(1), ExpiryDate: day(2)}))
+	b := must[RecoveryPoint](t)(c.BeginRecoveryPoint(ctx, RecoveryPoint{Name: "1000 B", Server: "srvx1",
+		CreationDate: day(3), External: true}))
 	for i, p := range []RecoveryPoint{a, b, b} {
-		must[Dataset](t)(c.AddDataset(ctx, Dataset{RecoveryPointID: p.RecoveryPointID, MediaID: m[min(i, 1)].MediaID, SetNumber: uint16(i),
+		must[Dataset](t)(c.AddDataset(ctx, Dataset{RecoveryPointID: p.RecoveryPointID, MediaID: m[min(i, 1)].MediaID,
+			SetNumber:  uint16(i),
 			LifeStatus: LifeStatus(2 - min(i, 1)), CopyNumber: i}))
 	}
 	for _, tc := range []struct {
 		f    RecoveryPointFilter
 		want string
 	}{
-		{RecoveryPointFilter{}, "1000 B 100% A"}, {RecoveryPointFilter{Name: "0% a"}, "100% A"}, {RecoveryPointFilter{Server: "V_1"}, "100% A"},
+		{RecoveryPointFilter{}, "1000 B 100% A"}, {RecoveryPointFilter{Name: "0% a"},
+			"100% A"}, {RecoveryPointFilter{Server: "V_1"}, "100% A"},
 		{RecoveryPointFilter{MediaID: m[0].MediaID}, "100% A"}, {RecoveryPointFilter{MediaID: m[1].MediaID}, "1000 B"},
 		{RecoveryPointFilter{ValidOnly: true}, "1000 B"}, {RecoveryPointFilter{External: true}, "1000 B"},
 		{RecoveryPointFilter{Since: day(2)}, "1000 B"}, {RecoveryPointFilter{ExpiredBy: day(2)}, "100% A"},
@@ -92,17 +100,21 @@ func TestDatasetLife(t *testing.T) {
 	c, ctx := open(t), t.Context()
 	m := tapes(t, c, 1)[0]
 	p := point(t, c, "DPMDB", 1)
-	want := Dataset{RecoveryPointID: p.RecoveryPointID, CreationDate: day(1), ExpiryDate: day(100), CopyNumber: 2, MediaID: m.MediaID, SetNumber: 7,
-		SSETObject: 1 << 33, BlockSize: 262144, Compressed: true, Encrypted: true, Envelope: []byte{0x30, 0x82, 0}, Software: "tapectl 1",
-		Certificates: []Certificate{{Thumbprint: "aa01", Subject: "CN=a", Issuer: "CN=ca", Serial: "17", NotAfter: day(400)}, {Thumbprint: "bb02"}},
-		LifeStatus:   Expired, SetState: SetFailed} // both are BeginDataset's to say
+	want := Dataset{RecoveryPointID: p.RecoveryPointID, CreationDate: day(1), ExpiryDate: day(100), CopyNumber: 2,
+		MediaID: m.MediaID, SetNumber: 7,
+		SSETObject: 1 << 33, BlockSize: 262144, Compressed: true, Encrypted: true, Envelope: []byte{0x30, 0x82,
+			0}, Software: "tapectl 1",
+		Certificates: []Certificate{{Thumbprint: "aa01", Subject: "CN=a", Issuer: "CN=ca", Serial: "17",
+			NotAfter: day(400)}, {Thumbprint: "bb02"}},
+		LifeStatus: Expired, SetState: SetFailed} // both are BeginDataset's to say
 	d := must[Dataset](t)(c.BeginDataset(ctx, want))
 	want.LifeStatus, want.SetState = Valid, SetWriting
 	want.Spans = []Span{{MediaID: m.MediaID, Sequence: 1, SetNumber: 7, StartObject: 1 << 33}}
 	if diff := cmp.Diff(want, d, cmpopts.IgnoreFields(Dataset{}, "DatasetID")); diff != "" {
 		t.Errorf("(-begun +returned):\n%s", diff)
 	}
-	if got := must[Media](t)(c.MediaByID(ctx, m.MediaID)); got.State != StateActive || got.LastWrittenDate.IsZero() || got.NextObject != 0 {
+	if got := must[Media](t)(c.MediaByID(ctx,
+		m.MediaID)); got.State != StateActive || got.LastWrittenDate.IsZero() || got.NextObject != 0 {
 		t.Errorf("the tape is %+v", got)
 	}
 	ok(t, c.CommitPoint(ctx, d.DatasetID, 1<<33+100, 4096))
@@ -115,7 +127,8 @@ func TestDatasetLife(t *testing.T) {
 		t.Errorf("unfinished: %+v", open)
 	}
 	wantErr(t, c.FinishDataset(ctx, d.DatasetID, SetEnd{State: "done"}), ErrState, "done")
-	end := SetEnd{State: SetComplete, ESETObject: 1<<33 + 200, NextObject: 1<<33 + 202, Bytes: 8192, Files: 3, CorruptFiles: 1, UsedBytes: 99, TapeFull: true, At: day(2)}
+	end := SetEnd{State: SetComplete, ESETObject: 1<<33 + 200, NextObject: 1<<33 + 202, Bytes: 8192, Files: 3,
+		CorruptFiles: 1, UsedBytes: 99, TapeFull: true, At: day(2)}
 	ok(t, c.FinishDataset(ctx, d.DatasetID, end))
 	wantErr(t, c.FinishDataset(ctx, d.DatasetID, end), ErrState)
 	wantErr(t, c.CommitPoint(ctx, d.DatasetID, 1<<34, 9999), ErrState)
@@ -149,8 +162,10 @@ func TestFinishDatasetEnds(t *testing.T) {
 		{SetEnd{State: SetComplete, NextObject: 70}, Valid, 70, 4, false},
 	} {
 		c, ctx := open(t), t.Context()
-		m := must[Media](t)(c.AddMedia(ctx, Media{NextObject: 50, LastSetNumber: 3, AppendUncertain: true, ElementAddress: -1, HomeElement: -1}))
-		d := must[Dataset](t)(c.BeginDataset(ctx, Dataset{RecoveryPointID: point(t, c, "a", 0).RecoveryPointID, MediaID: m.MediaID, SetNumber: 4, SSETObject: 50}))
+		m := must[Media](t)(c.AddMedia(ctx, Media{NextObject: 50, LastSetNumber: 3, AppendUncertain: true,
+			ElementAddress: -1, HomeElement: -1}))
+		d := must[Dataset](t)(c.BeginDataset(ctx, Dataset{RecoveryPointID: point(t, c, "a", 0).RecoveryPointID,
+			MediaID: m.MediaID, SetNumber: 4, SSETObject: 50}))
 		ok(t, c.FinishDataset(ctx, d.DatasetID, tc.end))
 		got := must[Media](t)(c.MediaByID(ctx, m.MediaID))
 		if got.NextObject != tc.next || got.LastSetNumber != tc.number || got.AppendUncertain != tc.uncertain {
@@ -184,7 +199,8 @@ func TestSpans(t *testing.T) {
 	c, ctx := open(t), t.Context()
 	m := tapes(t, c, 3)
 	p := point(t, c, "big", 0)
-	d := must[Dataset](t)(c.BeginDataset(ctx, Dataset{RecoveryPointID: p.RecoveryPointID, MediaID: m[0].MediaID, SetNumber: 5, SSETObject: 100}))
+	d := must[Dataset](t)(c.BeginDataset(ctx, Dataset{RecoveryPointID: p.RecoveryPointID, MediaID: m[0].MediaID,
+		SetNumber: 5, SSETObject: 100}))
 	ok(t, c.CommitPoint(ctx, d.DatasetID, 900, 1000))
 	wantErr(t, c.AddSpan(ctx, d.DatasetID, Span{MediaID: m[1].MediaID, Sequence: 3}), ErrState)
 	wantErr(t, c.AddSpan(ctx, d.DatasetID, Span{MediaID: "none"}), ErrNotFound)
@@ -228,7 +244,8 @@ func TestDatasetFilter(t *testing.T) {
 	m := tapes(t, c, 2)
 	p, q := point(t, c, "p", 0), point(t, c, "q", 0)
 	add := func(p RecoveryPoint, m Media, n, set int, life LifeStatus, state string) string {
-		return must[Dataset](t)(c.AddDataset(ctx, Dataset{RecoveryPointID: p.RecoveryPointID, MediaID: m.MediaID, SetNumber: uint16(set), SSETObject: uint64(set * 100),
+		return must[Dataset](t)(c.AddDataset(ctx, Dataset{RecoveryPointID: p.RecoveryPointID, MediaID: m.MediaID,
+			SetNumber: uint16(set), SSETObject: uint64(set * 100),
 			CreationDate: day(n), ExpiryDate: day(n + 1), LifeStatus: life, SetState: state})).DatasetID
 	}
 	a := add(p, m[0], 5, 1, Valid, SetComplete)
@@ -239,8 +256,10 @@ func TestDatasetFilter(t *testing.T) {
 		want []string
 	}{
 		{DatasetFilter{}, []string{a, x, b}}, {DatasetFilter{MediaID: m[0].MediaID}, []string{a, b}},
-		{DatasetFilter{RecoveryPointID: p.RecoveryPointID}, []string{a, x}}, {DatasetFilter{LifeStatus: Expired}, []string{b}},
-		{DatasetFilter{LifeStatus: Valid}, []string{a, x}}, {DatasetFilter{SetStates: []string{SetIncomplete, SetFailed}}, []string{b}},
+		{DatasetFilter{RecoveryPointID: p.RecoveryPointID}, []string{a, x}}, {DatasetFilter{LifeStatus: Expired},
+			[]string{b}},
+		{DatasetFilter{LifeStatus: Valid}, []string{a, x}}, {DatasetFilter{SetStates: []string{SetIncomplete,
+			SetFailed}}, []string{b}},
 		{DatasetFilter{ExpiredBy: day(5)}, []string{x, b}}, {DatasetFilter{MediaID: "none"}, nil},
 	} {
 		var got []string
@@ -256,7 +275,8 @@ func TestDatasetFilter(t *testing.T) {
 func TestExpire(t *testing.T) {
 	c, ctx := open(t), t.Context()
 	sets := fillTapes(t, c, 4) // they expire on the days 30 to 33
-	writing := must[Dataset](t)(c.BeginDataset(ctx, Dataset{RecoveryPointID: sets[0].RecoveryPointID, ExpiryDate: day(1), MediaID: sets[0].MediaID}))
+	writing := must[Dataset](t)(c.BeginDataset(ctx, Dataset{RecoveryPointID: sets[0].RecoveryPointID,
+		ExpiryDate: day(1), MediaID: sets[0].MediaID}))
 	gone := must[[]Dataset](t)(c.ExpireBy(ctx, day(31)))
 	if len(gone) != 2 || gone[0].DatasetID != sets[0].DatasetID || gone[1].LifeStatus != Expired {
 		t.Errorf("expired: %+v", gone)
@@ -307,4 +327,38 @@ func TestRemoveDatasets(t *testing.T) {
 	}
 	_, err = c.RemoveDatasets(ctx, "none", true)
 	wantErr(t, err, ErrNotFound)
+}
+
+func TestNeverWritten(t *testing.T) {
+	c, ctx := open(t), t.Context()
+	p := point(t, c, "a", 0).RecoveryPointID
+	begun := must[Dataset](t)(c.BeginDataset(ctx, Dataset{RecoveryPointID: p, MediaID: tapes(t, c, 1)[0].MediaID,
+		SetNumber: 1}))
+	for state, want := range map[string]bool{StateUnknown: true, StateFree: true, StateFreeContainsData: true,
+		StateBlank:  true,
+		StateActive: true, StateExpired: true, StateOffsiteReady: true, StateImported: false, StateUnrecognized: false,
+		StateSuspect: false, StateCleaning: false, StateDecommissioned: false, "cleaning cartridge": false} {
+		m := must[Media](t)(c.AddMedia(ctx, Media{Barcode: "B7", State: state,
+			Cleaning: state == "cleaning cartridge"}))
+		_, err := c.BeginDataset(ctx, Dataset{RecoveryPointID: p, MediaID: m.MediaID, SetNumber: 1})
+		if want {
+			ok(t, err)
+			continue
+		}
+		wantErr(t, err, ErrState, "B7", "tape")
+		wantErr(t, c.AddSpan(ctx, begun.DatasetID, Span{MediaID: m.MediaID}), ErrState, "B7")
+		if got := must[Media](t)(c.MediaByID(ctx, m.MediaID)); got.State != state || !got.LastWrittenDate.IsZero() {
+			t.Errorf("the refused tape is %+v", got)
+		}
+	}
+}
+
+func TestRemoveRecoveryPoint(t *testing.T) {
+	c, ctx := open(t), t.Context()
+	p := point(t, c, "failed", 0)
+	ok(t, c.RemoveRecoveryPoint(ctx, p.RecoveryPointID))
+	wantErr(t, c.RemoveRecoveryPoint(ctx, p.RecoveryPointID), ErrNotFound, p.RecoveryPointID)
+	d := fillTapes(t, c, 1)[0]
+	wantErr(t, c.RemoveRecoveryPoint(ctx, d.RecoveryPointID), ErrState, "1 data sets")
+	must[RecoveryPoint](t)(c.RecoveryPoint(ctx, d.RecoveryPointID))
 }

@@ -13,7 +13,8 @@ var dpmTables = []struct {
 	name    string
 	columns []string
 }{
-	{"tbl_AM_AgentPatch", []string{"MajorVersionNumber", "MinorVersionNumber", "BuildNumber", "FileName", "Name", "OSType"}},
+	{"tbl_AM_AgentPatch", []string{"MajorVersionNumber", "MinorVersionNumber", "BuildNumber", "FileName", "Name",
+		"OSType"}},
 	{"tbl_AM_Server", []string{"ServerId", "ServerName", "NetbiosName"}},
 	{"tbl_DLS_GlobalSetting", []string{"PropertyName", "PropertyValue"}},
 	{"tbl_IM_DataSource", []string{"DataSourceId", "DataSourceName", "ServerId", "ProtectedGroupId"}},

@@ -130,7 +130,8 @@ func scanElement(s scanner) (e Element, err error) {
 }
 
 // saveInventoryMedia takes the tapes that the inventory does not name out of the library and puts those that it names in.
-func saveInventoryMedia(ctx context.Context, tx *sql.Tx, libraryID string, at time.Time, media []InventoryMedium) ([]string, error) {
+func saveInventoryMedia(ctx context.Context, tx *sql.Tx, libraryID string, at time.Time,
+	media []InventoryMedium) ([]string, error) {
 	staying := []string{}
 	for _, m := range media {
 		staying = append(staying, cleanID(m.MediaID))
@@ -139,7 +140,8 @@ func saveInventoryMedia(ctx context.Context, tx *sql.Tx, libraryID string, at ti
 	if err != nil {
 		return nil, err
 	}
-	if _, err := tx.ExecContext(ctx, `UPDATE tbl_MM_Media SET LibraryId = NULL, ElementAddress = NULL, HomeElement = NULL
+	if _, err := tx.ExecContext(ctx,
+		`UPDATE tbl_MM_Media SET LibraryId = NULL, ElementAddress = NULL, HomeElement = NULL
 		WHERE LibraryId = ? AND MediaId NOT IN (SELECT value FROM json_each(?))`, libraryID, string(list)); err != nil {
 		return nil, err
 	}
@@ -151,7 +153,8 @@ func saveInventoryMedia(ctx context.Context, tx *sql.Tx, libraryID string, at ti
 		return nil, err
 	}
 	defer update.Close()
-	insert, err := tx.PrepareContext(ctx, `INSERT INTO tbl_MM_Media (MediaId, BarcodeValue, MediaType, State, IsCleaning,
+	insert, err := tx.PrepareContext(ctx,
+		`INSERT INTO tbl_MM_Media (MediaId, BarcodeValue, MediaType, State, IsCleaning,
 		LibraryId, ElementAddress, HomeElement, LastSeenDate) VALUES (?1, ?2, ?3, coalesce(?4, '`+StateUnknown+`'), ?5, ?6, ?7, ?8, ?9)`)
 	if err != nil {
 		return nil, err
@@ -181,11 +184,13 @@ func saveInventoryMedia(ctx context.Context, tx *sql.Tx, libraryID string, at ti
 	return ids, nil
 }
 
-func replaceElements(ctx context.Context, tx *sql.Tx, libraryID string, at time.Time, elements []Element, byAddress map[int]string) error {
+func replaceElements(ctx context.Context, tx *sql.Tx, libraryID string, at time.Time, elements []Element,
+	byAddress map[int]string) error {
 	if _, err := tx.ExecContext(ctx, `DELETE FROM tbl_MM_Element WHERE LibraryId = ?`, libraryID); err != nil {
 		return err
 	}
-	insert, err := tx.PrepareContext(ctx, `INSERT INTO tbl_MM_Element (LibraryId, `+elementColumns+`) VALUES `+marks(14))
+	insert, err := tx.PrepareContext(ctx,
+		`INSERT INTO tbl_MM_Element (LibraryId, `+elementColumns+`) VALUES `+marks(14))
 	if err != nil {
 		return err
 	}
@@ -202,7 +207,8 @@ func replaceElements(ctx context.Context, tx *sql.Tx, libraryID string, at time.
 		if e.Exception {
 			asc, ascq = int(e.ASC), int(e.ASCQ)
 		}
-		_, err := insert.Exec(libraryID, e.ElementAddress, e.ElementType, e.Number, e.Full, orNull(e.Barcode), orNull(id),
+		_, err := insert.Exec(libraryID, e.ElementAddress, e.ElementType, e.Number, e.Full, orNull(e.Barcode),
+			orNull(id),
 			addressOrNull(e.SourceElement), e.Accessible, e.Exception, asc, ascq, orNull(e.DriveSerial), at.UnixMicro())
 		if isUnique(err) {
 			err = errors.New("two elements have this address")

@@ -104,7 +104,8 @@ func (c *Catalog) find(ctx context.Context, candidates string, args []any, like 
 }
 
 func scanFound(s scanner) (f Found, err error) {
-	err = s.Scan(&f.RecoveryPointID, &f.Name, into(&f.Server), &f.External, &f.DatasetID, &f.CopyNumber, intoDate(&f.CreationDate),
+	err = s.Scan(&f.RecoveryPointID, &f.Name, into(&f.Server), &f.External, &f.DatasetID, &f.CopyNumber,
+		intoDate(&f.CreationDate),
 		intoDate(&f.ExpiryDate), &f.LifeStatus, &f.SetState, &f.Encrypted, into(&f.SetNumber), &f.Sequence, &f.Tapes, &f.MediaID,
 		into(&f.Label), into(&f.Barcode), into(&f.MediaType), &f.State, into(&f.Library), intoAddress(&f.ElementAddress),
 		into(&f.ElementType), into(&f.ElementNumber), into(&f.Path), into(&f.FileSpec), into(&f.Objects))

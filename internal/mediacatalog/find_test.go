@@ -23,7 +23,8 @@ func objects(from, n int) []Object {
 		if (from+i)%1000 == 0 {
 			name = fmt.Sprintf("DPMDB_%07d.bak", from+i)
 		}
-		all[i] = Object{Path: fmt.Sprintf(`C:\Volumes\Replica\%03d\`, (from+i)/500%1000), FileSpec: name, Kind: KindFile, Size: int64(i), Modified: day(0),
+		all[i] = Object{Path: fmt.Sprintf(`C:\Volumes\Replica\%03d\`, (from+i)/500%1000), FileSpec: name,
+			Kind: KindFile, Size: int64(i), Modified: day(0),
 			SHA256: sum, FLA: uint64(i)}
 	}
 	return all
@@ -33,7 +34,8 @@ func TestObjects(t *testing.T) {
 	c, ctx := open(t), t.Context()
 	d := fillTapes(t, c, 2)
 	want := []Object{
-		{Path: "/a", FileSpec: "f%1", Kind: KindFile, Size: 1 << 45, Modified: day(1), SHA256: bytes.Repeat([]byte{9}, 32), FLA: 77},
+		{Path: "/a", FileSpec: "f%1", Kind: KindFile, Size: 1 << 45, Modified: day(1), SHA256: bytes.Repeat([]byte{9},
+			32), FLA: 77},
 		{Path: "/A/x_y", FileSpec: "", Kind: KindDirectory},
 		{Path: "/b", FileSpec: "bad", Kind: KindStream, Size: 10, Corrupt: true, CorruptFrom: 0},
 		{Path: "/b", FileSpec: "worse", Size: 10, Corrupt: true, CorruptFrom: 9},
@@ -42,7 +44,11 @@ func TestObjects(t *testing.T) {
 	read := func(pattern string) []Object {
 		t.Helper()
 		var got []Object
-		ok(t, c.Objects(ctx, strings.ToUpper(d[0].DatasetID), pattern, func(o Object) error { got = append(got, o); return nil }))
+		ok(t, c.Objects(ctx, strings.ToUpper(d[0].DatasetID), pattern, func(o Object) error {
+			got = append(got,
+				o)
+			return nil
+		}))
 		return got
 	}
 	if diff := cmp.Diff(want, read("")[1:], cmpopts.IgnoreFields(Object{}, "ObjectID")); diff != "" {
@@ -86,14 +92,22 @@ func TestObjects(t *testing.T) {
 func TestFind(t *testing.T) {
 	c, ctx := open(t), t.Context()
 	l := must[Library](t)(c.AddLibrary(ctx, Library{Name: "lib1"}))
-	ids := must[[]string](t)(c.SaveInventory(ctx, l.LibraryID, day(0), []Element{{ElementAddress: 1007, ElementType: Storage, Number: 8, Full: true, SourceElement: -1}},
-		[]InventoryMedium{{Barcode: "ABC001L6", MediaType: "L6", State: StateActive, ElementAddress: 1007, HomeElement: 1007}}, nil))
-	off := must[Media](t)(c.AddMedia(ctx, Media{Label: "vault 1", Barcode: "ABC002L6", State: StateOffsiteReady, ElementAddress: -1, HomeElement: -1}))
-	p := must[RecoveryPoint](t)(c.BeginRecoveryPoint(ctx, RecoveryPoint{Name: "nightly 100%", Server: "dpm1", CreationDate: day(1), External: true}))
-	first := must[Dataset](t)(c.AddDataset(ctx, Dataset{RecoveryPointID: p.RecoveryPointID, CreationDate: day(1), ExpiryDate: day(9), CopyNumber: 1, Encrypted: true,
-		Certificates: []Certificate{{Thumbprint: "aa", Subject: "CN=x"}}, Spans: []Span{{MediaID: ids[0], Sequence: 1, SetNumber: 3}, {MediaID: off.MediaID, Sequence: 2, SetNumber: 1}}}))
-	ok(t, c.AddObjects(ctx, first.DatasetID, []Object{{Path: "/srv/sql", FileSpec: "dpmdb_1.bak"}, {Path: "/srv/sql", FileSpec: "dpmdb_2.bak"}, {Path: "/srv/Ünïcode", FileSpec: `it's "quoted"`}}))
-	later := must[Dataset](t)(c.AddDataset(ctx, Dataset{RecoveryPointID: p.RecoveryPointID, CreationDate: day(2), CopyNumber: 2, MediaID: off.MediaID, SetNumber: 2, LifeStatus: Expired, SetState: SetIncomplete}))
+	ids := must[[]string](t)(c.SaveInventory(ctx, l.LibraryID, day(0), []Element{{ElementAddress: 1007,
+		ElementType: Storage, Number: 8, Full: true, SourceElement: -1}},
+		[]InventoryMedium{{Barcode: "ABC001L6", MediaType: "L6", State: StateActive, ElementAddress: 1007,
+			HomeElement: 1007}}, nil))
+	off := must[Media](t)(c.AddMedia(ctx, Media{Label: "vault 1", Barcode: "ABC002L6", State: StateOffsiteReady,
+		ElementAddress: -1, HomeElement: -1}))
+	p := must[RecoveryPoint](t)(c.BeginRecoveryPoint(ctx, RecoveryPoint{Name: "nightly 100%", Server: "dpm1",
+		CreationDate: day(1), External: true}))
+	first := must[Dataset](t)(c.AddDataset(ctx, Dataset{RecoveryPointID: p.RecoveryPointID, CreationDate: day(1),
+		ExpiryDate: day(9), CopyNumber: 1, Encrypted: true,
+		Certificates: []Certificate{{Thumbprint: "aa", Subject: "CN=x"}}, Spans: []Span{{MediaID: ids[0], Sequence: 1,
+			SetNumber: 3}, {MediaID: off.MediaID, Sequence: 2, SetNumber: 1}}}))
+	ok(t, c.AddObjects(ctx, first.DatasetID, []Object{{Path: "/srv/sql", FileSpec: "dpmdb_1.bak"}, {Path: "/srv/sql",
+		FileSpec: "dpmdb_2.bak"}, {Path: "/srv/Ünïcode", FileSpec: `it's "quoted"`}}))
+	later := must[Dataset](t)(c.AddDataset(ctx, Dataset{RecoveryPointID: p.RecoveryPointID, CreationDate: day(2),
+		CopyNumber: 2, MediaID: off.MediaID, SetNumber: 2, LifeStatus: Expired, SetState: SetIncomplete}))
 
 	base := Found{RecoveryPointID: p.RecoveryPointID, Name: "nightly 100%", Server: "dpm1", External: true}
 	one := base
@@ -112,7 +126,8 @@ func TestFind(t *testing.T) {
 	if len(byName) != 3 || byName[0].DatasetID != later.DatasetID || byName[0].LifeStatus != Expired || byName[0].FileSpec != "" || byName[1].Sequence != 1 {
 		t.Errorf("by the recovery point's name: %+v", byName)
 	}
-	for text, n := range map[string]int{"srv/": 2, "pmdb_2": 2, "0%": 3, "%": 3, "_": 2, "dpmdb%": 0, "none": 0, `it's "q`: 2, "Ünï": 2, "b_": 2, "": 3} {
+	for text, n := range map[string]int{"srv/": 2, "pmdb_2": 2, "0%": 3, "%": 3, "_": 2, "dpmdb%": 0, "none": 0,
+		`it's "q`: 2, "Ünï": 2, "b_": 2, "": 3} {
 		if got := must[[]Found](t)(c.Find(ctx, text)); len(got) != n {
 			t.Errorf("%q: %d found, want %d", text, len(got), n)
 		}
@@ -134,8 +149,10 @@ func TestSearchWithAndWithoutIndex(t *testing.T) {
 	add := func(c *Catalog, i, from int) { ok(t, c.AddObjects(ctx, d[i].DatasetID, objects(from, 3000))) }
 	check := func(when string) {
 		t.Helper()
-		for _, text := range []string{"DPMDB", "dpmdb_0003000", `Replica\00`, "replica-0004567", "7.vhdx", "none at all", "ab"} {
-			if diff := cmp.Diff(must[[]Found](t)(without.Find(ctx, text)), must[[]Found](t)(with.Find(ctx, text))); diff != "" {
+		for _, text := range []string{"DPMDB", "dpmdb_0003000", `Replica\00`, "replica-0004567", "7.vhdx",
+			"none at all", "ab"} {
+			if diff := cmp.Diff(must[[]Found](t)(without.Find(ctx, text)), must[[]Found](t)(with.Find(ctx,
+				text))); diff != "" {
 				t.Errorf("%s, %q (-without +with the index):\n%s", when, text, diff)
 			}
 			q := `select ro.FileSpec from dbo.tbl_RM_RecoverableObjectFileSpec ro where ro.FileSpec like '%` + text + `%' or Path like '%` + text + `%' order by 1`
@@ -177,7 +194,8 @@ func TestSearchWithAndWithoutIndex(t *testing.T) {
 }
 
 func TestTrigrams(t *testing.T) {
-	for text, want := range map[string]string{"DPMD": `"DPM" AND "PMD"`, "aaaa": `"aaa"`, `a"b`: `"a""b"`, "äöü": `"äöü"`} {
+	for text, want := range map[string]string{"DPMD": `"DPM" AND "PMD"`, "aaaa": `"aaa"`, `a"b`: `"a""b"`,
+		"äöü": `"äöü"`} {
 		if got, err := trigrams(text); err != nil || got != want {
 			t.Errorf("%q: %s, %v; want %s", text, got, err, want)
 		}

@@ -44,13 +44,15 @@ type Lease struct {
 
 // AcquireLease takes the lease of a resource for ttl. A lease that is expired, or whose owner is a process of this host
 // that is gone, is taken over. *LeaseHeldError when it is in use.
-func (c *Catalog) AcquireLease(ctx context.Context, resource string, owner LeaseOwner, ttl time.Duration) (*Lease, error) {
+func (c *Catalog) AcquireLease(ctx context.Context, resource string, owner LeaseOwner, ttl time.Duration) (*Lease,
+	error) {
 	if resource == "" || ttl <= 0 {
 		return nil, fmt.Errorf("acquire lease %q for %v: it needs a resource and a time", resource, ttl)
 	}
 	l := &Lease{c: c, resource: resource, token: newID(), ttl: ttl}
 	err := c.change(ctx, func(tx *sql.Tx) error {
-		held, err := collect(ctx, tx, scanLease, `SELECT `+leaseColumns+` FROM tbl_MM_Lease WHERE Resource = ?`, resource)
+		held, err := collect(ctx, tx, scanLease, `SELECT `+leaseColumns+` FROM tbl_MM_Lease WHERE Resource = ?`,
+			resource)
 		if err != nil {
 			return err
 		}
@@ -58,7 +60,8 @@ func (c *Catalog) AcquireLease(ctx context.Context, resource string, owner Lease
 		if len(held) > 0 && !held[0].stale(now) {
 			return &LeaseHeldError{Resource: resource, Owner: held[0].Owner, Since: held[0].Since, Until: held[0].Until}
 		}
-		_, err = tx.ExecContext(ctx, `INSERT OR REPLACE INTO tbl_MM_Lease (`+leaseColumns+`, Token) VALUES `+marks(8), resource,
+		_, err = tx.ExecContext(ctx, `INSERT OR REPLACE INTO tbl_MM_Lease (`+leaseColumns+`, Token) VALUES `+marks(8),
+			resource,
 			owner.Host, owner.PID, orNull(owner.Space), orNull(owner.Command), now.UnixMicro(), now.Add(ttl).UnixMicro(), l.token)
 		return err
 	})
@@ -91,7 +94,7 @@ func (l *Lease) Renew(ctx context.Context) error {
 // use it for what the lease protects; context.Cause tells why. stop does not release the lease.
 func (l *Lease) Keep(ctx context.Context) (kept context.Context, stop func()) {
 	kept, cancel := context.WithCancelCause(ctx)
-	done := make(chan struct{})
+	stopped := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		until := time.Now().Add(l.ttl)
@@ -99,13 +102,15 @@ func (l *Lease) Keep(ctx context.Context) (kept context.Context, stop func()) {
 		defer tick.Stop()
 		for {
 			select {
-			case <-done:
+			case <-stopped:
 				return
 			case <-kept.Done():
 				return
 			case <-tick.C:
 			}
-			err := l.Renew(kept)
+			renewal, done := context.WithDeadline(kept, until)
+			err := l.Renew(renewal)
+			done()
 			if err == nil {
 				until = time.Now().Add(l.ttl)
 			}
@@ -118,7 +123,7 @@ func (l *Lease) Keep(ctx context.Context) (kept context.Context, stop func()) {
 	})
 	var once sync.Once
 	return kept, func() {
-		once.Do(func() { close(done) })
+		once.Do(func() { close(stopped) })
 		cancel(context.Canceled)
 		wg.Wait()
 	}
@@ -159,7 +164,8 @@ func (c *Catalog) Leases(ctx context.Context) ([]HeldLease, error) {
 const leaseColumns = `Resource, HostName, ProcessId, ProcessSpace, Command, SinceDate, UntilDate`
 
 func scanLease(s scanner) (h HeldLease, err error) {
-	err = s.Scan(&h.Resource, &h.Owner.Host, &h.Owner.PID, into(&h.Owner.Space), into(&h.Owner.Command), intoDate(&h.Since),
+	err = s.Scan(&h.Resource, &h.Owner.Host, &h.Owner.PID, into(&h.Owner.Space), into(&h.Owner.Command),
+		intoDate(&h.Since),
 		intoDate(&h.Until))
 	return h, err
 }

@@ -38,7 +38,8 @@ func TestLease(t *testing.T) {
 	k.add(10 * time.Second)
 	_, err := c.AcquireLease(ctx, "library lib1", me, time.Minute)
 	var held *LeaseHeldError
-	if !errors.As(err, &held) || held.Owner != me || !held.Since.Equal(day(0)) || !held.Until.Equal(day(0).Add(time.Minute)) {
+	if !errors.As(err,
+		&held) || held.Owner != me || !held.Since.Equal(day(0)) || !held.Until.Equal(day(0).Add(time.Minute)) {
 		t.Fatalf("got %v", err)
 	}
 	for _, text := range []string{"library lib1", "tapectl inventory lib1", me.Host, "2026-03-01T22:31:15Z"} {
@@ -67,7 +68,8 @@ func TestLease(t *testing.T) {
 	ok(t, a.Release(ctx))
 	wantErr(t, a.Renew(ctx), ErrLeaseLost)
 	must[*Lease](t)(c.AcquireLease(ctx, "library lib2", me, time.Minute))
-	for _, err := range []error{second(c.AcquireLease(ctx, "", me, time.Minute)), second(c.AcquireLease(ctx, "x", me, 0))} {
+	for _, err := range []error{second(c.AcquireLease(ctx, "", me, time.Minute)), second(c.AcquireLease(ctx, "x", me,
+		0))} {
 		if err == nil {
 			t.Error("a lease of nothing or for no time was given")
 		}
@@ -102,9 +104,12 @@ func TestLeaseStale(t *testing.T) {
 		{"a process that is gone", LeaseOwner{Host: me.Host, PID: gone.Process.Pid, Space: me.Space}, true},
 		{"a process that is gone, nothing else known", LeaseOwner{Host: me.Host, PID: gone.Process.Pid}, true},
 		{"a zombie", LeaseOwner{Host: me.Host, PID: zombie.Process.Pid}, true},
-		{"the number was given to this process later", LeaseOwner{Host: me.Host, PID: me.PID, Space: boot + " " + namespace + " 1" + start}, true},
-		{"before the host was started anew", LeaseOwner{Host: me.Host, PID: me.PID, Space: "0-0 " + namespace + " " + start}, true},
-		{"in a container, where the number is another's", LeaseOwner{Host: me.Host, PID: gone.Process.Pid, Space: boot + " pid:[1] 7"}, false},
+		{"the number was given to this process later", LeaseOwner{Host: me.Host, PID: me.PID,
+			Space: boot + " " + namespace + " 1" + start}, true},
+		{"before the host was started anew", LeaseOwner{Host: me.Host, PID: me.PID,
+			Space: "0-0 " + namespace + " " + start}, true},
+		{"in a container, where the number is another's", LeaseOwner{Host: me.Host, PID: gone.Process.Pid,
+			Space: boot + " pid:[1] 7"}, false},
 		{"on another host", LeaseOwner{Host: "elsewhere", PID: gone.Process.Pid}, false},
 		{"no process", LeaseOwner{Host: me.Host}, false},
 	} {

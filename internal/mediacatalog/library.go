@@ -62,7 +62,8 @@ func (c *Catalog) AddLibrary(ctx context.Context, l Library) (Library, error) {
 				return err
 			}
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO tbl_MM_Library (`+libraryColumns+`) VALUES `+marks(11), libraryValues(l)...)
+		_, err := tx.ExecContext(ctx, `INSERT INTO tbl_MM_Library (`+libraryColumns+`) VALUES `+marks(11),
+			libraryValues(l)...)
 		if isUnique(err) {
 			return ErrExists
 		}
@@ -97,7 +98,8 @@ func (c *Catalog) UpdateLibrary(ctx context.Context, l Library) (Library, error)
 		if _, err := tx.ExecContext(ctx, `DELETE FROM tbl_MM_Drive WHERE LibraryId = ?`, l.LibraryID); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE tbl_MM_Library SET (`+libraryColumns+`) = `+marks(11)+` WHERE LibraryId = ?`,
+		_, err = tx.ExecContext(ctx,
+			`UPDATE tbl_MM_Library SET (`+libraryColumns+`) = `+marks(11)+` WHERE LibraryId = ?`,
 			append(libraryValues(l), l.LibraryID)...)
 		if isUnique(err) {
 			return ErrExists
@@ -157,7 +159,8 @@ func (c *Catalog) RemoveLibrary(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE tbl_MM_Media SET LibraryId = NULL, ElementAddress = NULL, HomeElement = NULL
+		if _, err := tx.ExecContext(ctx,
+			`UPDATE tbl_MM_Media SET LibraryId = NULL, ElementAddress = NULL, HomeElement = NULL
 			WHERE LibraryId = ?`, l.LibraryID); err != nil {
 			return err
 		}
@@ -172,7 +175,8 @@ func (c *Catalog) RemoveLibrary(ctx context.Context, name string) error {
 // SetLibraryEnabled enables or disables a library. ErrNotFound.
 func (c *Catalog) SetLibraryEnabled(ctx context.Context, name string, enabled bool) error {
 	err := c.change(ctx, func(tx *sql.Tx) error {
-		return changedOne(tx.ExecContext(ctx, `UPDATE tbl_MM_Library SET IsEnabled = ?2 WHERE LibraryId = ?1 OR Name = ?1`,
+		return changedOne(tx.ExecContext(ctx,
+			`UPDATE tbl_MM_Library SET IsEnabled = ?2 WHERE LibraryId = ?1 OR Name = ?1`,
 			name, enabled))
 	})
 	if err != nil {
@@ -184,7 +188,8 @@ func (c *Catalog) SetLibraryEnabled(ctx context.Context, name string, enabled bo
 // SetDriveEnabled enables or disables a drive by its DriveID. ErrNotFound.
 func (c *Catalog) SetDriveEnabled(ctx context.Context, driveID string, enabled bool) error {
 	err := c.change(ctx, func(tx *sql.Tx) error {
-		return changedOne(tx.ExecContext(ctx, `UPDATE tbl_MM_Drive SET IsEnabled = ? WHERE DriveId = ?`, enabled, driveID))
+		return changedOne(tx.ExecContext(ctx, `UPDATE tbl_MM_Drive SET IsEnabled = ? WHERE DriveId = ?`, enabled,
+			driveID))
 	})
 	if err != nil {
 		return fmt.Errorf("enable or disable drive %s: %w", driveID, err)
@@ -222,7 +227,8 @@ func insertDrives(ctx context.Context, tx *sql.Tx, l *Library) error {
 		if d.DriveID = cleanID(d.DriveID); d.DriveID == "" {
 			d.DriveID = newID()
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO tbl_MM_Drive (`+driveColumns+`, LibraryId) VALUES `+marks(10), d.DriveID,
+		_, err := tx.ExecContext(ctx, `INSERT INTO tbl_MM_Drive (`+driveColumns+`, LibraryId) VALUES `+marks(10),
+			d.DriveID,
 			addressOrNull(d.ElementAddress), orNull(d.Address), orNull(d.Serial), orNull(d.Vendor), orNull(d.Product),
 			orNull(d.Revision), orNull(d.Generation), d.Enabled, l.LibraryID)
 		if isUnique(err) {
@@ -247,7 +253,8 @@ func keepDrive(d *LibraryDrive, old []LibraryDrive) {
 }
 
 func libraries(ctx context.Context, q querier, where string, args ...any) ([]Library, error) {
-	all, err := collect(ctx, q, scanLibrary, `SELECT `+libraryColumns+` FROM tbl_MM_Library WHERE `+where+` ORDER BY Name`, args...)
+	all, err := collect(ctx, q, scanLibrary,
+		`SELECT `+libraryColumns+` FROM tbl_MM_Library WHERE `+where+` ORDER BY Name`, args...)
 	if err != nil {
 		return nil, err
 	}

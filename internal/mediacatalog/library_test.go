@@ -12,7 +12,8 @@ import (
 func sampleLibrary() Library {
 	return Library{Name: "lib1", ChangerAddress: "/dev/sg3", Serial: "CH01", Vendor: "QUANTUM", Product: "Scalar i3",
 		Revision: "1.02", Enabled: true, AddedDate: day(0), Drives: []LibraryDrive{
-			{ElementAddress: 256, Address: "/dev/sg1", Serial: "DR01", Vendor: "IBM", Product: "ULT3580-HH6", Revision: "K1", Generation: "LTO-6", Enabled: true},
+			{ElementAddress: 256, Address: "/dev/sg1", Serial: "DR01", Vendor: "IBM", Product: "ULT3580-HH6",
+				Revision: "K1", Generation: "LTO-6", Enabled: true},
 			{ElementAddress: 257, Address: "/dev/sg2", Serial: "DR02", Generation: "LTO-6"},
 		}}
 }
@@ -62,7 +63,8 @@ func TestUpdateLibrary(t *testing.T) {
 	update := old
 	update.AddedDate, update.Revision = time.Time{}, "2.00"
 	// The first drive is now at another element; the second has a new serial number behind the same address.
-	update.Drives = []LibraryDrive{{ElementAddress: 257, Serial: "DR01", Enabled: true}, {ElementAddress: 256, Serial: "DR03", Enabled: true}}
+	update.Drives = []LibraryDrive{{ElementAddress: 257, Serial: "DR01", Enabled: true}, {ElementAddress: 256,
+		Serial: "DR03", Enabled: true}}
 	got := must[Library](t)(c.UpdateLibrary(ctx, update))
 	if got.Revision != "2.00" || !got.AddedDate.Equal(old.AddedDate) || len(got.Drives) != 2 {
 		t.Fatalf("got %+v", got)
@@ -109,7 +111,8 @@ func TestRemoveLibraryKeepsTapes(t *testing.T) {
 	c, ctx := open(t), t.Context()
 	fillTapes(t, c, 2)
 	l := must[Library](t)(c.Library(ctx, "lib1"))
-	must[[]string](t)(c.SaveInventory(ctx, l.LibraryID, day(1), []Element{{ElementAddress: 1000, ElementType: Storage, Number: 1, SourceElement: -1}}, nil, nil))
+	must[[]string](t)(c.SaveInventory(ctx, l.LibraryID, day(1), []Element{{ElementAddress: 1000, ElementType: Storage,
+		Number: 1, SourceElement: -1}}, nil, nil))
 	ok(t, c.RemoveLibrary(ctx, "lib1"))
 	all := must[[]Media](t)(c.ListMedia(ctx, MediaFilter{}))
 	if len(all) != 2 || all[0].LibraryID != "" || all[0].ElementAddress != -1 || all[0].HomeElement != -1 {
@@ -127,7 +130,8 @@ func bigInventory(n int, ids []string) ([]Element, []InventoryMedium) {
 	var media []InventoryMedium
 	for i := range n {
 		barcode := fmt.Sprintf("T%05dL8", i)
-		elements = append(elements, Element{ElementAddress: 1000 + i, ElementType: Storage, Number: i + 1, Full: true, Barcode: barcode,
+		elements = append(elements, Element{ElementAddress: 1000 + i, ElementType: Storage, Number: i + 1, Full: true,
+			Barcode:       barcode,
 			SourceElement: -1, Accessible: true})
 		m := InventoryMedium{Barcode: barcode, MediaType: "L8", ElementAddress: 1000 + i, HomeElement: 1000 + i}
 		if ids != nil {
@@ -141,23 +145,30 @@ func bigInventory(n int, ids []string) ([]Element, []InventoryMedium) {
 func TestSaveInventory(t *testing.T) {
 	c, ctx := open(t), t.Context()
 	l := must[Library](t)(c.AddLibrary(ctx, Library{Name: "lib1"}))
-	known := must[Media](t)(c.AddMedia(ctx, Media{Label: "known", Barcode: "K1", State: StateActive, ElementAddress: -1, HomeElement: -1}))
+	known := must[Media](t)(c.AddMedia(ctx, Media{Label: "known", Barcode: "K1", State: StateActive, ElementAddress: -1,
+		HomeElement: -1}))
 	bare := must[Media](t)(c.AddMedia(ctx, Media{Label: "no barcode", ElementAddress: -1, HomeElement: -1}))
-	gone := must[Media](t)(c.AddMedia(ctx, Media{Label: "gone", LibraryID: l.LibraryID, ElementAddress: 1005, HomeElement: 1005}))
+	gone := must[Media](t)(c.AddMedia(ctx, Media{Label: "gone", LibraryID: l.LibraryID, ElementAddress: 1005,
+		HomeElement: 1005}))
 	elements := []Element{
-		{ElementAddress: 256, ElementType: DataTransfer, Number: 1, Full: true, Barcode: "K1", SourceElement: 1000, Accessible: true, DriveSerial: "DR01"},
+		{ElementAddress: 256, ElementType: DataTransfer, Number: 1, Full: true, Barcode: "K1", SourceElement: 1000,
+			Accessible: true, DriveSerial: "DR01"},
 		{ElementAddress: 1000, ElementType: Storage, Number: 1, SourceElement: -1, Accessible: true},
 		{ElementAddress: 1001, ElementType: Storage, Number: 2, Full: true, Barcode: "B1", SourceElement: -1},
-		{ElementAddress: 1002, ElementType: Storage, Number: 3, Full: true, SourceElement: -1, Exception: true, ASC: 0x83, ASCQ: 0},
-		{ElementAddress: 16, ElementType: ImportExport, Number: 1, Full: true, Barcode: "NEW1", SourceElement: -1, Accessible: true},
+		{ElementAddress: 1002, ElementType: Storage, Number: 3, Full: true, SourceElement: -1, Exception: true,
+			ASC: 0x83, ASCQ: 0},
+		{ElementAddress: 16, ElementType: ImportExport, Number: 1, Full: true, Barcode: "NEW1", SourceElement: -1,
+			Accessible: true},
 	}
 	media := []InventoryMedium{
 		{MediaID: known.MediaID, Barcode: "OTHER", ElementAddress: 256, HomeElement: 1000},
-		{MediaID: bare.MediaID, Barcode: "B1", MediaType: "L6", State: StateSuspect, ElementAddress: 1001, HomeElement: 1001},
+		{MediaID: bare.MediaID, Barcode: "B1", MediaType: "L6", State: StateSuspect, ElementAddress: 1001,
+			HomeElement: 1001},
 		{Barcode: "NEW1", State: StateUnknown, Cleaning: true, ElementAddress: 16, HomeElement: 16},
 	}
-	ids := must[[]string](t)(c.SaveInventory(ctx, l.LibraryID, day(1), elements, media, []Event{{Kind: "barcode changed",
-		Severity: "warning", MediaID: known.MediaID, LibraryID: l.LibraryID, ElementAddress: 256, Barcode: "OTHER", Message: "It was K1."}}))
+	ids := must[[]string](t)(c.SaveInventory(ctx, l.LibraryID, day(1), elements, media,
+		[]Event{{Kind: "barcode changed",
+			Severity: "warning", MediaID: known.MediaID, LibraryID: l.LibraryID, ElementAddress: 256, Barcode: "OTHER", Message: "It was K1."}}))
 	if len(ids) != 3 || ids[0] != known.MediaID || ids[1] != bare.MediaID || len(ids[2]) != 36 {
 		t.Fatalf("identifiers are %v", ids)
 	}
@@ -186,7 +197,8 @@ func TestSaveInventory(t *testing.T) {
 	if g.LibraryID != "" || g.ElementAddress != -1 || g.HomeElement != -1 {
 		t.Errorf("the tape that is gone is %+v", g)
 	}
-	if e := must[[]Event](t)(c.Events(ctx, EventFilter{MediaID: known.MediaID})); len(e) != 1 || !e[0].EventDate.Equal(day(1)) {
+	if e := must[[]Event](t)(c.Events(ctx,
+		EventFilter{MediaID: known.MediaID})); len(e) != 1 || !e[0].EventDate.Equal(day(1)) {
 		t.Errorf("events are %+v", e)
 	}
 	if l := must[Library](t)(c.Library(ctx, "lib1")); !l.LastInventoryDate.Equal(day(1)) {
@@ -204,7 +216,8 @@ func TestSaveInventoryIsAllOrNothing(t *testing.T) {
 	if _, err := c.SaveInventory(ctx, l.LibraryID, day(1), twice, nil, nil); err == nil {
 		t.Error("one address twice was taken")
 	}
-	_, err := c.SaveInventory(ctx, l.LibraryID, day(1), elements, []InventoryMedium{{MediaID: "none", ElementAddress: 1000}}, nil)
+	_, err := c.SaveInventory(ctx, l.LibraryID, day(1), elements, []InventoryMedium{{MediaID: "none",
+		ElementAddress: 1000}}, nil)
 	wantErr(t, err, ErrNotFound, "none")
 	_, err = c.SaveInventory(ctx, "none", day(1), elements, nil, nil)
 	wantErr(t, err, ErrNotFound)
@@ -235,7 +248,8 @@ func TestSaveInventoryOf10000Slots(t *testing.T) {
 	if len(got) != 10_000 || got[9999].MediaID != ids[9999] || got[9999].Number != 10_000 {
 		t.Fatalf("%d elements, the last is %+v", len(got), got[len(got)-1])
 	}
-	if all := must[[]Media](t)(c.ListMedia(ctx, MediaFilter{LibraryID: l.LibraryID})); len(all) != 10_000 || all[9999].Barcode != "T09999L8" {
+	if all := must[[]Media](t)(c.ListMedia(ctx,
+		MediaFilter{LibraryID: l.LibraryID})); len(all) != 10_000 || all[9999].Barcode != "T09999L8" {
 		t.Errorf("%d tapes", len(all))
 	}
 	t.Logf("reading them took %v", time.Since(begin))
@@ -248,7 +262,8 @@ func TestMoveMedium(t *testing.T) {
 	elements = append(elements, Element{ElementAddress: 256, ElementType: DataTransfer, Number: 1, SourceElement: -1},
 		Element{ElementAddress: 1002, ElementType: Storage, Number: 3, SourceElement: -1})
 	id := must[[]string](t)(c.SaveInventory(ctx, l.LibraryID, day(0), elements, media, nil))[1]
-	for _, tc := range []struct{ from, to, home int }{{1001, 256, 1001}, {256, 1002, 1002}, {1002, 256, 1002}, {256, 1001, 1001}} {
+	for _, tc := range []struct{ from, to, home int }{{1001, 256, 1001}, {256, 1002, 1002}, {1002, 256, 1002}, {256,
+		1001, 1001}} {
 		ok(t, c.MoveMedium(ctx, l.LibraryID, id, tc.from, tc.to, day(1)))
 		m := must[Media](t)(c.MediaByID(ctx, id))
 		if m.ElementAddress != tc.to || m.HomeElement != tc.home || !m.LastSeenDate.Equal(day(1)) {

@@ -56,8 +56,10 @@ func (c *Catalog) Check(ctx context.Context) error {
 
 // checks are queries whose every row is a finding, except "ok".
 var checks = []struct{ what, query string }{
-	{"pages and indexes", `SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check NOT LIKE '%no such module: fts5%'`},
-	{"references", `SELECT "table" || ' row ' || coalesce(rowid, '?') || ' refers to a row of ' || parent || ' that is not there'
+	{"pages and indexes",
+		`SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check NOT LIKE '%no such module: fts5%'`},
+	{"references",
+		`SELECT "table" || ' row ' || coalesce(rowid, '?') || ' refers to a row of ' || parent || ' that is not there'
 		FROM pragma_foreign_key_check`},
 	{"servers", `SELECT count(*) || ' servers, there must be one' FROM tbl_TC_Server HAVING count(*) <> 1`},
 	{"data set without tape", `SELECT DatasetId FROM tbl_MM_PhysicalDataset
@@ -66,8 +68,10 @@ var checks = []struct{ what, query string }{
 		WHERE SetState = 'complete' AND ESETObject < SafeObject`},
 	{"tape in an element that the inventory gives to another", `SELECT m.MediaId || ' in element ' || m.ElementAddress
 		FROM tbl_MM_Media m JOIN tbl_MM_Element e USING (LibraryId, ElementAddress) WHERE e.MediaId <> m.MediaId`},
-	{"element of a tape without library", `SELECT MediaId FROM tbl_MM_Media WHERE LibraryId IS NULL AND ElementAddress IS NOT NULL`},
-	{"unfinished data sets on one tape", `SELECT MediaId FROM tbl_MM_MediaMap JOIN tbl_MM_PhysicalDataset USING (DatasetId)
+	{"element of a tape without library",
+		`SELECT MediaId FROM tbl_MM_Media WHERE LibraryId IS NULL AND ElementAddress IS NOT NULL`},
+	{"unfinished data sets on one tape",
+		`SELECT MediaId FROM tbl_MM_MediaMap JOIN tbl_MM_PhysicalDataset USING (DatasetId)
 		WHERE SetState = 'writing' GROUP BY MediaId HAVING count(*) > 1`},
 }
 

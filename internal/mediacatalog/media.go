@@ -116,7 +116,8 @@ func (c *Catalog) AddMedia(ctx context.Context, m Media) (Media, error) {
 		m.State = StateUnknown
 	}
 	err := c.change(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO tbl_MM_Media (`+mediaColumns+`) VALUES `+marks(28), mediaValues(m)...)
+		_, err := tx.ExecContext(ctx, `INSERT INTO tbl_MM_Media (`+mediaColumns+`) VALUES `+marks(28),
+			mediaValues(m)...)
 		if isUnique(err) {
 			return ErrExists
 		}
@@ -206,7 +207,8 @@ func (c *Catalog) ListMedia(ctx context.Context, f MediaFilter) ([]Media, error)
 	w.addIf(f.Online, `LibraryId IS NOT NULL`)
 	w.addIf(f.Offline, `LibraryId IS NULL`)
 	w.addIf(f.DomainID != "", `DomainId = ?`, cleanID(f.DomainID))
-	w.addIf(f.Like != "", `(Label LIKE ? ESCAPE '\' OR BarcodeValue LIKE ? ESCAPE '\')`, likePattern(f.Like), likePattern(f.Like))
+	w.addIf(f.Like != "", `(Label LIKE ? ESCAPE '\' OR BarcodeValue LIKE ? ESCAPE '\')`, likePattern(f.Like),
+		likePattern(f.Like))
 	w.addList(`State`, f.States)
 	return c.media(ctx, w.String(), w.args...)
 }
@@ -217,7 +219,8 @@ func (c *Catalog) AddMediaFact(ctx context.Context, f MediaFact) (int64, error) 
 		f.ReadDate = c.now()
 	}
 	err := c.change(ctx, func(tx *sql.Tx) error {
-		r, err := tx.ExecContext(ctx, `INSERT INTO tbl_MM_MediaFact (MediaId, ReadDate, LibraryId, ElementAddress, BarcodeValue,
+		r, err := tx.ExecContext(ctx,
+			`INSERT INTO tbl_MM_MediaFact (MediaId, ReadDate, LibraryId, ElementAddress, BarcodeValue,
 			DriveSerial, MediumSerial, Format, LabelBytes, OnMediaId, DomainId, Label, ErrorText) VALUES `+marks(13),
 			orNull(cleanID(f.MediaID)), f.ReadDate.UnixMicro(), orNull(f.LibraryID), addressOrNull(f.ElementAddress),
 			orNull(f.Barcode), orNull(f.DriveSerial), orNull(f.MediumSerial), orNull(f.Format), f.LabelBytes,
@@ -236,7 +239,8 @@ func (c *Catalog) AddMediaFact(ctx context.Context, f MediaFact) (int64, error) 
 
 // MediaFacts lists what was read from a tape, newest first.
 func (c *Catalog) MediaFacts(ctx context.Context, mediaID string) ([]MediaFact, error) {
-	all, err := collect(ctx, c.read, scanFact, `SELECT FactId, MediaId, ReadDate, LibraryId, ElementAddress, BarcodeValue,
+	all, err := collect(ctx, c.read, scanFact,
+		`SELECT FactId, MediaId, ReadDate, LibraryId, ElementAddress, BarcodeValue,
 		DriveSerial, MediumSerial, Format, LabelBytes, OnMediaId, DomainId, Label, ErrorText FROM tbl_MM_MediaFact
 		WHERE MediaId = ? ORDER BY ReadDate DESC, FactId DESC`, cleanID(mediaID))
 	if err != nil {
@@ -264,7 +268,8 @@ func (c *Catalog) Events(ctx context.Context, f EventFilter) ([]Event, error) {
 	if f.Limit <= 0 {
 		f.Limit = 1000
 	}
-	all, err := collect(ctx, c.read, scanEvent, `SELECT EventId, EventDate, Kind, Severity, MediaId, LibraryId, ElementAddress,
+	all, err := collect(ctx, c.read, scanEvent,
+		`SELECT EventId, EventDate, Kind, Severity, MediaId, LibraryId, ElementAddress,
 		BarcodeValue, Message FROM tbl_MM_Event WHERE `+w.String()+` ORDER BY EventDate DESC, EventId DESC LIMIT ?`,
 		append(w.args, f.Limit)...)
 	if err != nil {
@@ -290,7 +295,8 @@ func mediaValues(m Media) []any {
 }
 
 func scanMedia(s scanner) (m Media, err error) {
-	err = s.Scan(&m.MediaID, into(&m.Label), into(&m.Barcode), into(&m.MediaType), into(&m.OnMediaID), into(&m.DomainID),
+	err = s.Scan(&m.MediaID, into(&m.Label), into(&m.Barcode), into(&m.MediaType), into(&m.OnMediaID),
+		into(&m.DomainID),
 		into(&m.FamilyID), into(&m.MediumSerial), &m.State, into(&m.Format), into(&m.Software), into(&m.LabelVersion),
 		&m.Cleaning, &m.WORM, into(&m.BlockSize), into(&m.NextObject), into(&m.LastSetNumber), into(&m.CapacityBytes),
 		into(&m.UsedBytes), &m.Full, &m.AppendUncertain, into(&m.Note), intoDate(&m.CreatedDate), intoDate(&m.LastWrittenDate),
@@ -345,7 +351,8 @@ func insertEvents(ctx context.Context, tx *sql.Tx, at time.Time, events []Event)
 		if e.Severity == "" {
 			e.Severity = "info"
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO tbl_MM_Event (EventDate, Kind, Severity, MediaId, LibraryId, ElementAddress,
+		_, err := tx.ExecContext(ctx,
+			`INSERT INTO tbl_MM_Event (EventDate, Kind, Severity, MediaId, LibraryId, ElementAddress,
 			BarcodeValue, Message) VALUES `+marks(8), e.EventDate.UnixMicro(), e.Kind, e.Severity, orNull(cleanID(e.MediaID)),
 			orNull(e.LibraryID), addressOrNull(e.ElementAddress), orNull(e.Barcode), orNull(e.Message))
 		if err != nil {

@@ -12,7 +12,8 @@ import (
 func TestMediaRoundTrip(t *testing.T) {
 	c, ctx := open(t), t.Context()
 	l := must[Library](t)(c.AddLibrary(ctx, Library{Name: "lib1"}))
-	want := Media{MediaID: "6f9619ff-8b86-d011-b42d-00c04fc964ff", Label: "DPM - long-term tape 1", Barcode: "ABC123L6", MediaType: "L6",
+	want := Media{MediaID: "6f9619ff-8b86-d011-b42d-00c04fc964ff", Label: "DPM - long-term tape 1", Barcode: "ABC123L6",
+		MediaType: "L6",
 		OnMediaID: "7f9619ff-8b86-d011-b42d-00c04fc964ff", DomainID: "8f9619ff-8b86-d011-b42d-00c04fc964ff", FamilyID: 0xfedcba98,
 		MediumSerial: "MS1", State: StateActive, Format: "MTF", Software: "tapectl 1", Cleaning: true, WORM: true, BlockSize: 262144,
 		NextObject: 1 << 40, LastSetNumber: 65535, CapacityBytes: 2_500_000_000_000, UsedBytes: 17, Full: true, AppendUncertain: true,
@@ -26,10 +27,12 @@ func TestMediaRoundTrip(t *testing.T) {
 	}
 	// Nothing known is NULL, and comes back as nothing known.
 	bare := must[Media](t)(c.AddMedia(ctx, Media{ElementAddress: -1, HomeElement: -1}))
-	if diff := cmp.Diff(Media{State: StateUnknown, ElementAddress: -1, HomeElement: -1}, bare, cmpopts.IgnoreFields(Media{}, "MediaID")); diff != "" {
+	if diff := cmp.Diff(Media{State: StateUnknown, ElementAddress: -1, HomeElement: -1}, bare,
+		cmpopts.IgnoreFields(Media{}, "MediaID")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	nulls := query(t, c, `select Label is null and BarcodeValue is null and BlockSize is null and NextObject is null and CreatedDate is null
+	nulls := query(t, c,
+		`select Label is null and BarcodeValue is null and BlockSize is null and NextObject is null and CreatedDate is null
 		and LibraryId is null and ElementAddress is null from tbl_MM_Media where MediaId = '`+bare.MediaID+`'`)
 	if nulls[1] != "1" {
 		t.Error("not known is not NULL")
@@ -46,9 +49,12 @@ func TestFindMedia(t *testing.T) {
 	c, ctx := open(t), t.Context()
 	l := must[Library](t)(c.AddLibrary(ctx, Library{Name: "lib1"}))
 	add := func(m Media) string { return must[Media](t)(c.AddMedia(ctx, m)).MediaID }
-	a := add(Media{Label: "Tape A", Barcode: "DUP1", OnMediaID: "OMID-1", State: StateFree, LibraryID: l.LibraryID, ElementAddress: 5, HomeElement: 9})
-	b := add(Media{Label: "tape a", Barcode: "DUP1", OnMediaID: "omid-1", State: StateSuspect, LibraryID: l.LibraryID, ElementAddress: 6, HomeElement: 8})
-	x := add(Media{Label: "100%", Barcode: "X_1", State: StateImported, DomainID: "dom", ElementAddress: -1, HomeElement: -1})
+	a := add(Media{Label: "Tape A", Barcode: "DUP1", OnMediaID: "OMID-1", State: StateFree, LibraryID: l.LibraryID,
+		ElementAddress: 5, HomeElement: 9})
+	b := add(Media{Label: "tape a", Barcode: "DUP1", OnMediaID: "omid-1", State: StateSuspect, LibraryID: l.LibraryID,
+		ElementAddress: 6, HomeElement: 8})
+	x := add(Media{Label: "100%", Barcode: "X_1", State: StateImported, DomainID: "dom", ElementAddress: -1,
+		HomeElement: -1})
 	ids := func(all []Media, err error) []string {
 		t.Helper()
 		out := []string{}
@@ -94,7 +100,11 @@ func TestUpdateMedia(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	got := must[Media](t)(c.UpdateMedia(ctx, m.MediaID, func(m *Media) error { m.MediaID, m.Note = "other", "n"; return nil }))
+	got := must[Media](t)(c.UpdateMedia(ctx, m.MediaID, func(m *Media) error {
+		m.MediaID, m.Note = "other",
+			"n"
+		return nil
+	}))
 	if got.UsedBytes != 20 || got.Note != "n" || got.MediaID != m.MediaID {
 		t.Errorf("got %+v", got)
 	}
@@ -111,7 +121,8 @@ func TestUpdateMedia(t *testing.T) {
 func TestFactsAndEvents(t *testing.T) {
 	c, ctx := open(t), t.Context()
 	m := must[Media](t)(c.AddMedia(ctx, Media{Barcode: "A", ElementAddress: -1, HomeElement: -1}))
-	want := MediaFact{MediaID: m.MediaID, ReadDate: day(1), LibraryID: "l", ElementAddress: 0, Barcode: "A", DriveSerial: "DR01", MediumSerial: "MS",
+	want := MediaFact{MediaID: m.MediaID, ReadDate: day(1), LibraryID: "l", ElementAddress: 0, Barcode: "A",
+		DriveSerial: "DR01", MediumSerial: "MS",
 		Format: "MTF", LabelBytes: []byte("TAPE\x00\x01\xff"), OnMediaID: "o", DomainID: "d", Label: "lbl", Error: "e"}
 	want.FactID = must[int64](t)(c.AddMediaFact(ctx, want))
 	second := MediaFact{MediaID: m.MediaID, ReadDate: day(2), ElementAddress: -1, Error: "medium error"}
@@ -125,7 +136,8 @@ func TestFactsAndEvents(t *testing.T) {
 		t.Errorf("a fact changed the tape: %+v", got)
 	}
 	events := []Event{
-		{EventDate: day(1), Kind: "freed", Severity: "warning", MediaID: m.MediaID, LibraryID: "l", ElementAddress: 3, Barcode: "A", Message: "It was freed."},
+		{EventDate: day(1), Kind: "freed", Severity: "warning", MediaID: m.MediaID, LibraryID: "l", ElementAddress: 3,
+			Barcode: "A", Message: "It was freed."},
 		{EventDate: day(2), Kind: "inventory", LibraryID: "l", ElementAddress: -1},
 		{EventDate: day(3), Kind: "freed", MediaID: "other", ElementAddress: -1},
 	}
@@ -136,7 +148,8 @@ func TestFactsAndEvents(t *testing.T) {
 		f    EventFilter
 		want []Event
 	}{
-		{EventFilter{}, newest}, {EventFilter{MediaID: m.MediaID}, newest[2:]}, {EventFilter{LibraryID: "l"}, newest[1:]},
+		{EventFilter{}, newest}, {EventFilter{MediaID: m.MediaID}, newest[2:]}, {EventFilter{LibraryID: "l"},
+			newest[1:]},
 		{EventFilter{Kind: "freed", Limit: 1}, newest[:1]}, {EventFilter{Since: day(2)}, newest[:2]},
 	} {
 		got := must[[]Event](t)(c.Events(ctx, tc.f))

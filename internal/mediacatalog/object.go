@@ -35,7 +35,8 @@ type Object struct {
 func (c *Catalog) AddObjects(ctx context.Context, datasetID string, objects []Object) error {
 	id := cleanID(datasetID)
 	err := c.change(ctx, func(tx *sql.Tx) error {
-		if err := changedOne(tx.ExecContext(ctx, `UPDATE tbl_MM_PhysicalDataset SET IsCataloged = 1 WHERE DatasetId = ?`, id)); err != nil {
+		if err := changedOne(tx.ExecContext(ctx,
+			`UPDATE tbl_MM_PhysicalDataset SET IsCataloged = 1 WHERE DatasetId = ?`, id)); err != nil {
 			return err
 		}
 		return insertObjects(ctx, tx, id, objects)
@@ -51,9 +52,11 @@ func (c *Catalog) AddObjects(ctx context.Context, datasetID string, objects []Ob
 func (c *Catalog) Objects(ctx context.Context, datasetID, pattern string, fn func(Object) error) error {
 	var w where
 	w.addIf(true, `DatasetId = ?`, cleanID(datasetID))
-	w.addIf(pattern != "", `(FileSpec LIKE ? ESCAPE '\' OR Path LIKE ? ESCAPE '\')`, likePattern(pattern), likePattern(pattern))
-	rows, err := c.read.QueryContext(ctx, `SELECT `+objectColumns+` FROM tbl_RM_RecoverableObjectFileSpec WHERE `+w.String()+
-		` ORDER BY ObjectId`, w.args...)
+	w.addIf(pattern != "", `(FileSpec LIKE ? ESCAPE '\' OR Path LIKE ? ESCAPE '\')`, likePattern(pattern),
+		likePattern(pattern))
+	rows, err := c.read.QueryContext(ctx,
+		`SELECT `+objectColumns+` FROM tbl_RM_RecoverableObjectFileSpec WHERE `+w.String()+
+			` ORDER BY ObjectId`, w.args...)
 	if err != nil {
 		return fmt.Errorf("list the objects of data set %s: %w", datasetID, err)
 	}
@@ -77,7 +80,8 @@ func (c *Catalog) Objects(ctx context.Context, datasetID, pattern string, fn fun
 func (c *Catalog) RemoveObjects(ctx context.Context, datasetID string) error {
 	id := cleanID(datasetID)
 	err := c.change(ctx, func(tx *sql.Tx) error {
-		if err := changedOne(tx.ExecContext(ctx, `UPDATE tbl_MM_PhysicalDataset SET IsCataloged = 0 WHERE DatasetId = ?`, id)); err != nil {
+		if err := changedOne(tx.ExecContext(ctx,
+			`UPDATE tbl_MM_PhysicalDataset SET IsCataloged = 0 WHERE DatasetId = ?`, id)); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `DELETE FROM tbl_RM_RecoverableObjectFileSpec WHERE DatasetId = ?`, id)

@@ -44,7 +44,8 @@ func child(role, path string) error {
 		if err != nil {
 			return err
 		}
-		d, err := c.BeginDataset(ctx, Dataset{RecoveryPointID: p.RecoveryPointID, MediaID: all[0].MediaID, SetNumber: 1, SSETObject: 5})
+		d, err := c.BeginDataset(ctx, Dataset{RecoveryPointID: p.RecoveryPointID, MediaID: all[0].MediaID, SetNumber: 1,
+			SSETObject: 5})
 		if err != nil {
 			return err
 		}
@@ -70,7 +71,8 @@ func child(role, path string) error {
 			return err
 		}
 		for range 100 {
-			if _, err := c.UpdateMedia(ctx, all[0].MediaID, func(m *Media) error { m.UsedBytes++; return nil }); err != nil {
+			if _, err := c.UpdateMedia(ctx, all[0].MediaID,
+				func(m *Media) error { m.UsedBytes++; return nil }); err != nil {
 				return err
 			}
 		}
@@ -183,7 +185,8 @@ func TestBusy(t *testing.T) {
 	defer tx.Rollback()
 	begin := time.Now()
 	err = other.AddEvents(t.Context(), Event{Kind: "x"})
-	if !isBusy(err) || !strings.Contains(err.Error(), "another process") || time.Since(begin) < 300*time.Millisecond || time.Since(begin) > 10*time.Second {
+	if !isBusy(err) || !strings.Contains(err.Error(),
+		"another process") || time.Since(begin) < 300*time.Millisecond || time.Since(begin) > 10*time.Second {
 		t.Errorf("after %v: %v", time.Since(begin), err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

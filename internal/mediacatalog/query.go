@@ -106,7 +106,8 @@ func guard(conn *sqlite3.SQLiteConn, path string) error {
 			return err
 		}
 	}
-	if _, err := conn.Exec(`ATTACH DATABASE ? AS dbo`, []driver.Value{fileURI(path, url.Values{"mode": {"ro"}})}); err != nil {
+	if _, err := conn.Exec(`ATTACH DATABASE ? AS dbo`, []driver.Value{fileURI(path,
+		url.Values{"mode": {"ro"}})}); err != nil {
 		return err
 	}
 	tables, err := texts(conn, `SELECT name FROM dbo.sqlite_schema WHERE type IN ('table', 'view') AND

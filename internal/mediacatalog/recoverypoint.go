@@ -45,7 +45,8 @@ func (c *Catalog) BeginRecoveryPoint(ctx context.Context, p RecoveryPoint) (Reco
 		p.CreationDate = c.now()
 	}
 	err := c.change(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO tbl_RM_RecoveryPoint (RecoveryPointId, Name, Server, CreationDate, ExpiryDate,
+		_, err := tx.ExecContext(ctx,
+			`INSERT INTO tbl_RM_RecoveryPoint (RecoveryPointId, Name, Server, CreationDate, ExpiryDate,
 			SourceKind, TotalBytes, Files, CorruptFiles, IsExternal, DomainId) VALUES `+marks(11), p.RecoveryPointID, p.Name,
 			orNull(p.Server), dateOrNull(p.CreationDate), dateOrNull(p.ExpiryDate), orNull(p.SourceKind), orNull(p.TotalBytes),
 			orNull(p.Files), orNull(p.CorruptFiles), p.External, orNull(cleanID(p.DomainID)))
@@ -64,12 +65,34 @@ func (c *Catalog) BeginRecoveryPoint(ctx context.Context, p RecoveryPoint) (Reco
 // point. ErrNotFound.
 func (c *Catalog) UpdateRecoveryPoint(ctx context.Context, p RecoveryPoint) error {
 	err := c.change(ctx, func(tx *sql.Tx) error {
-		return changedOne(tx.ExecContext(ctx, `UPDATE tbl_RM_RecoveryPoint SET Name = ?, Server = ?, ExpiryDate = ?, SourceKind = ?,
+		return changedOne(tx.ExecContext(ctx,
+			`UPDATE tbl_RM_RecoveryPoint SET Name = ?, Server = ?, ExpiryDate = ?, SourceKind = ?,
 			TotalBytes = ?, Files = ?, CorruptFiles = ? WHERE RecoveryPointId = ?`, p.Name, orNull(p.Server), dateOrNull(p.ExpiryDate),
 			orNull(p.SourceKind), orNull(p.TotalBytes), orNull(p.Files), orNull(p.CorruptFiles), cleanID(p.RecoveryPointID)))
 	})
 	if err != nil {
 		return fmt.Errorf("update recovery point %s: %w", p.RecoveryPointID, err)
+	}
+	return nil
+}
+
+// RemoveRecoveryPoint takes a recovery point out of the catalog that has no data set, as a backup leaves it that failed
+// before its first. ErrNotFound; ErrState when it has data sets.
+func (c *Catalog) RemoveRecoveryPoint(ctx context.Context, id string) error {
+	err := c.change(ctx, func(tx *sql.Tx) error {
+		var sets int
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM tbl_MM_PhysicalDataset WHERE RecoveryPointId = ?`,
+			cleanID(id)).Scan(&sets); err != nil {
+			return err
+		}
+		if sets > 0 {
+			return fmt.Errorf("it has %d data sets: %w", sets, ErrState)
+		}
+		return changedOne(tx.ExecContext(ctx, `DELETE FROM tbl_RM_RecoveryPoint WHERE RecoveryPointId = ?`,
+			cleanID(id)))
+	})
+	if err != nil {
+		return fmt.Errorf("remove recovery point %s: %w", id, err)
 	}
 	return nil
 }
@@ -117,8 +140,9 @@ func (c *Catalog) RecoveryPoints(ctx context.Context, f RecoveryPointFilter) ([]
 	if f.Limit <= 0 {
 		f.Limit = -1 // SQLite: no limit
 	}
-	all, err := collect(ctx, c.read, scanRecoveryPoint, `SELECT `+recoveryPointColumns+` FROM tbl_RM_RecoveryPoint rp WHERE `+
-		w.String()+` ORDER BY CreationDate DESC, RecoveryPointId LIMIT ?`, append(w.args, f.Limit)...)
+	all, err := collect(ctx, c.read, scanRecoveryPoint,
+		`SELECT `+recoveryPointColumns+` FROM tbl_RM_RecoveryPoint rp WHERE `+
+			w.String()+` ORDER BY CreationDate DESC, RecoveryPointId LIMIT ?`, append(w.args, f.Limit)...)
 	if err != nil {
 		return nil, fmt.Errorf("list recovery points: %w", err)
 	}

@@ -311,7 +311,8 @@ func indexLikes(tokens []token) []token {
 		out = append(out, tokens[from:at[begin]]...)
 		out = append(out, token{mark, "("})
 		out = append(out, tokens[at[begin]:at[i+2]+1]...)
-		out = append(out, token{mark, " AND " + candidateRows(number, "dbo.", "'"+strings.ReplaceAll(match, "'", "''")+"'") + ")"})
+		out = append(out, token{mark, " AND " + candidateRows(number, "dbo.", "'"+strings.ReplaceAll(match, "'",
+			"''")+"'") + ")"})
 		from = at[i+2] + 1
 	}
 	return append(out, tokens[from:]...)

@@ -37,7 +37,8 @@ func (c *Catalog) prepareSearch(ctx context.Context) (bool, error) {
 		return built, err
 	}
 	err = c.change(ctx, func(tx *sql.Tx) error {
-		if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?)`, searchTable).Scan(&there); err != nil || there {
+		if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?)`,
+			searchTable).Scan(&there); err != nil || there {
 			return err
 		}
 		return createIndex(ctx, tx)
@@ -53,7 +54,8 @@ func createIndex(ctx context.Context, tx *sql.Tx) error {
 		return err
 	}
 	// Memory for a whole chunk: with FTS5's 1 MiB it writes many small pieces and merges them again and again.
-	if _, err := tx.ExecContext(ctx, `INSERT INTO `+searchTable+` (`+searchTable+`, rank) VALUES ('hashsize', 33554432)`); err != nil {
+	if _, err := tx.ExecContext(ctx,
+		`INSERT INTO `+searchTable+` (`+searchTable+`, rank) VALUES ('hashsize', 33554432)`); err != nil {
 		return err
 	}
 	_, err := tx.ExecContext(ctx, `UPDATE tbl_TC_SearchIndex SET LastObjectId = 0, IndexedRows = 0`)
@@ -122,7 +124,8 @@ func indexChunk(ctx context.Context, tx *sql.Tx) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE tbl_TC_SearchIndex SET LastObjectId = ?, IndexedRows = IndexedRows + ?`, to.Int64, n)
+	_, err = tx.ExecContext(ctx, `UPDATE tbl_TC_SearchIndex SET LastObjectId = ?, IndexedRows = IndexedRows + ?`,
+		to.Int64, n)
 	return err
 }
 
