@@ -243,7 +243,7 @@ func (f *fileReader) standard(h StreamHeader) error {
 	}
 	f.started = true
 	f.variable = piece && h.MediaAttributes&StreamVarEnd == 0
-	f.sparse = f.sparse || h.FSAttributes&StreamIsSparse != 0
+	f.sparse = h.FSAttributes&StreamIsSparse != 0 && !f.s.own
 	f.begin(h)
 	return nil
 }
@@ -259,7 +259,7 @@ func (f *fileReader) sparsePiece(h StreamHeader) error {
 	if err := f.encoded(h); err != nil {
 		return err
 	}
-	if !f.started || h.Length < 8 {
+	if !f.started || h.Length < 8 || f.s.own {
 		return f.in.fail("stream", "%s has a SPAR stream of %d bytes that no sparse STAN announces", f.o, h.Length)
 	}
 	var p [8]byte
@@ -271,8 +271,8 @@ func (f *fileReader) sparsePiece(h StreamHeader) error {
 	f.piece.write(p[:])
 	f.left -= 8
 	at := binary.LittleEndian.Uint64(p[:])
-	if at < f.bytes || at > 1<<62 {
-		return f.in.fail("stream", "%s has a SPAR stream for offset %d behind %d bytes", f.o, at, f.bytes)
+	if at < f.bytes || at > f.o.Size {
+		return f.in.fail("stream", "%s of %d bytes has a SPAR stream for offset %d behind %d bytes", f.o, f.o.Size, at, f.bytes)
 	}
 	f.hole = at - f.bytes
 	return nil

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"hash"
 	"io"
 	"math/rand"
 	"strings"
@@ -148,8 +149,11 @@ func readDamaged(t testing.TB, m *memTape, res SetResult, sums map[string][32]by
 		if err != nil || o.Type != IDFILE {
 			continue
 		}
-		h := sha256.New()
+		h := &bounded{Hash: sha256.New(), left: 2 * len(m.objects) * m.size}
 		if _, err := r.WriteTo(h); err != nil {
+			if errors.Is(err, errEndless) {
+				t.Fatalf("%s gives more data than the medium holds", o)
+			}
 			continue
 		}
 		want, ok := sums[o.String()]
@@ -165,6 +169,21 @@ func readDamaged(t testing.TB, m *memTape, res SetResult, sums map[string][32]by
 		}
 		good++
 	}
+}
+
+// bounded refuses more data than a medium can hold.
+type bounded struct {
+	hash.Hash
+	left int
+}
+
+var errEndless = errors.New("data without end")
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.left -= len(p); b.left < 0 {
+		return 0, errEndless
+	}
+	return b.Hash.Write(p)
 }
 
 // TestResync damages one place after another: all files but those hit are still read.

@@ -305,8 +305,10 @@ func (s *SetWriter) linkDirectory(path []string, at int64) {
 		}
 		return path[i-1]
 	}
+	elder := int64(-1) // the last directory beside a parent that was not written
 	for i := 0; i < min(depth, len(s.dirs)); i++ {
 		if s.dirs[i].name != name(i) {
+			elder = s.dirs[i].at
 			s.dirs = s.dirs[:i] // another branch of the tree
 		}
 	}
@@ -315,7 +317,8 @@ func (s *SetWriter) linkDirectory(path []string, at int64) {
 	}
 	s.dirs = s.dirs[:min(depth, len(s.dirs))]
 	for len(s.dirs) < depth { // parents that were not written
-		s.dirs = append(s.dirs, dirMark{name: name(len(s.dirs)), at: -1})
+		s.dirs = append(s.dirs, dirMark{name: name(len(s.dirs)), at: elder})
+		elder = -1
 	}
 	s.dirs = append(s.dirs, dirMark{name: name(depth), at: at})
 }
