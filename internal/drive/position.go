@@ -227,7 +227,16 @@ func (d *Drive) arrive(p Position) {
 		safe: p.Object, safeKnown: true}
 }
 
-// advance counts blocks and filemarks that were passed or written.
+// pass counts blocks and filemarks that were read or spaced over. What was safe on the medium stays so.
+func (d *Drive) pass(blocks, filemarks uint64) {
+	clean := d.place.safe == d.place.object
+	d.advance(blocks, filemarks)
+	if clean {
+		d.place.safe = d.place.object
+	}
+}
+
+// advance counts blocks and filemarks that were written.
 func (d *Drive) advance(blocks, filemarks uint64) {
 	d.place.object += blocks + filemarks
 	d.place.filemarks += filemarks

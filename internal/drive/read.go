@@ -62,7 +62,7 @@ func (d *Drive) readOnce(ctx context.Context, p []byte) (int, error) {
 	case endOfData(s):
 		return 0, ErrEndOfData
 	case noteOnly(s) && (s.Filemark || s.ASC == 0x00 && s.ASCQ == 0x01):
-		d.advance(0, 1)
+		d.pass(0, 1)
 		return 0, ErrFilemark
 	case noteOnly(s) && s.IncorrectLength:
 		return d.otherLength(c, s, len(p))
@@ -75,7 +75,7 @@ func (d *Drive) readOnce(ctx context.Context, p []byte) (int, error) {
 
 // gotBlock takes a block of exactly the length that was asked for.
 func (d *Drive) gotBlock(c *scsi.Command, length int) (int, error) {
-	d.advance(1, 0)
+	d.pass(1, 0)
 	if c.Transferred() < length {
 		return 0, &shortDelivery{length}
 	}
@@ -84,7 +84,7 @@ func (d *Drive) gotBlock(c *scsi.Command, length int) (int, error) {
 
 // otherLength takes the length of a block out of INFORMATION, which is what was asked for minus what is there.
 func (d *Drive) otherLength(c *scsi.Command, s scsi.Sense, asked int) (int, error) {
-	d.advance(1, 0)
+	d.pass(1, 0)
 	length := int64(asked) - s.Information
 	if !s.InformationValid || s.Information == 0 || length < 0 || length > MaxTransferLength {
 		return 0, fmt.Errorf("read block: %w", c.BadResponse("incorrect length, and information %d (valid: %t) for %d bytes",
@@ -132,13 +132,12 @@ func (d *Drive) readAgain(ctx context.Context, p []byte) (int, error) {
 
 // spaceBack moves back over one block.
 func (d *Drive) spaceBack(ctx context.Context) error {
-	known, object, marks, marksKnown := d.place.known, d.place.object, d.place.filemarks, d.place.filemarksKnown
 	err := scsi.Do(ctx, d.transport, d.command(Space6{Code: SpaceLogicalBlocks, Count: -1}, scsi.NoData, nil))
 	if err != nil {
 		d.place.known = false
 		d.note(err)
 		return err
 	}
-	d.place.known, d.place.object, d.place.filemarks, d.place.filemarksKnown = known, object-1, marks, marksKnown
+	d.pass(^uint64(0), 0) // one block back
 	return nil
 }

@@ -251,12 +251,14 @@ func (d *Drive) spaced(ctx context.Context, code SpaceCode, n int64) {
 		d.resync(ctx)
 		return
 	}
+	if !d.place.known {
+		return
+	}
 	if code != SpaceLogicalBlocks || n < 0 && magnitude(n) > d.place.object {
 		d.place.known = false // tgt says GOOD when it ran into the beginning
 		return
 	}
-	d.place.object += uint64(n)
-	d.place.filemarksKnown = false
+	d.arrive(Position{Object: d.place.object + uint64(n)})
 }
 
 // stoppedAtFilemark follows a SPACE over blocks that met a filemark.
@@ -270,11 +272,11 @@ func (d *Drive) stoppedAtFilemark(ctx context.Context, n int64, e *SpaceError) {
 	switch {
 	case !e.RemainingKnown, n < 0 && passed+1 > d.place.object:
 		d.place.known = false
+	case !d.place.known:
 	case n > 0:
-		d.advance(passed, 1)
+		d.arrive(Position{Object: d.place.object + passed + 1, Filemarks: d.place.filemarks + 1, FilemarksKnown: d.place.filemarksKnown})
 	default:
-		d.place.object -= passed + 1
-		d.place.filemarks--
+		d.arrive(Position{Object: d.place.object - passed - 1, Filemarks: d.place.filemarks - 1, FilemarksKnown: d.place.filemarksKnown})
 	}
 }
 
