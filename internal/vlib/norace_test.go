@@ -1,0 +1,5 @@
+//go:build !race
+
+package vlib_test
+
+const raceDetector = false
