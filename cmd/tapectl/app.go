@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -123,6 +124,20 @@ func onlyLibrary(ctx context.Context, c *mediacatalog.Catalog, name string) (str
 func isTerminal(w any) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// terminalWidth is how many characters a line of w may have: that of the terminal, else what COLUMNS says, else 80.
+func terminalWidth(w any) int {
+	const usual, least = 80, 20
+	if f, ok := w.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+			return max(width, least)
+		}
+	}
+	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
+		return max(n, least)
+	}
+	return usual
 }
 
 // confirm asks the operator; without a terminal it refuses.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -70,6 +71,14 @@ type backupJSON struct {
 }
 
 func (a *app) backup(ctx context.Context, libraryName string, r backup.Request) error {
+	for _, s := range r.Sources {
+		if s == backup.Stdin {
+			continue
+		}
+		if _, err := os.Stat(s); err != nil {
+			return fmt.Errorf("back up %s: %w", r.Name, err)
+		}
+	}
 	p := a.newProgress()
 	defer p.done()
 	r.Log = a.log()
@@ -112,7 +121,8 @@ func (a *app) printBackup(r backup.Request, result *backup.Result) error {
 			if c.State == "" {
 				continue
 			}
-			fmt.Fprintf(w, "  copy %d: tape %s, label %q, data set %d: %s, %d files, %s\n", c.Number, orDash(c.Barcode), c.Label, c.SetNumber, c.State, c.Files, sizeText(c.Bytes))
+			fmt.Fprintf(w, "  copy %d: tape %s, label %q, data set %d: %s, %s, %s\n", c.Number, orDash(printable(c.Barcode)), c.Label, c.SetNumber, c.State,
+				countText(c.Files, "file"), sizeText(c.Bytes))
 		}
 		for _, s := range v.Skipped {
 			fmt.Fprintf(w, "  not backed up as it was: %s\n", printable(s))
@@ -131,7 +141,7 @@ func backupError(r backup.Request, result *backup.Result, err error) error {
 	case err != nil:
 		return fmt.Errorf("back up %s: %w", r.Name, err)
 	case len(result.Skipped) > 0:
-		return partlyError{fmt.Sprintf("back up %s: %d files or folders could not be backed up as they were", r.Name, len(result.Skipped))}
+		return partlyError{fmt.Sprintf("back up %s: %s could not be backed up as it was", r.Name, countText(len(result.Skipped), "object"))}
 	}
 	return nil
 }

@@ -71,7 +71,8 @@ func (a *app) contents(ctx context.Context, cat *mediacatalog.Catalog, name, mat
 	}
 	for i, s := range views {
 		if !a.json {
-			fmt.Fprintf(a.stdout, "Data set %d: %s, %s, copy %d, %s, %d files, %s\n", s.SetNumber, printable(s.Name), dateText(s.Created), s.Copy, setStateText(s), s.Files, sizeText(s.Bytes))
+			fmt.Fprintf(a.stdout, "Data set %d: %s, %s, copy %d, %s, %s, %s\n", s.SetNumber, printable(s.Name), dateText(s.Created), s.Copy, setStateText(s),
+				countText(s.Files, "file"), sizeText(s.Bytes))
 		}
 		err := cat.Objects(ctx, sets[i].DatasetID, match, func(o mediacatalog.Object) error {
 			return a.printObject(s.SetNumber, o)
@@ -177,6 +178,7 @@ func (a *app) printTapeSet(ctx context.Context, r *library.TapeReader, o mtf.Cat
 	if err != nil {
 		return err
 	}
+	var place catalogPlace
 	for {
 		entry, err := c.Next(ctx)
 		if errors.Is(err, io.EOF) {
@@ -185,26 +187,31 @@ func (a *app) printTapeSet(ctx context.Context, r *library.TapeReader, o mtf.Cat
 		if err != nil {
 			return err
 		}
-		if err := a.printObject(s.Number, catalogObject(entry)); err != nil {
+		if err := a.printObject(s.Number, place.object(entry)); err != nil {
 			return err
 		}
 	}
 }
 
-// catalogObject turns an entry of a media based catalog into an object.
-func catalogObject(e *mtf.CatalogEntry) mediacatalog.Object {
-	o := mediacatalog.Object{Size: int64(e.Size), FLA: e.FLA, Corrupt: e.Attributes&mtf.AttrCorrupt != 0, FileSpec: e.Name}
+// catalogPlace is where in a media based catalog the reader is: its entries name only themselves.
+type catalogPlace struct{ volume, directory string }
+
+// object turns the next entry of a media based catalog into an object with its whole path.
+func (p *catalogPlace) object(e *mtf.CatalogEntry) mediacatalog.Object {
+	o := mediacatalog.Object{Size: int64(e.Size), FLA: e.FLA, Corrupt: e.Attributes&mtf.AttrCorrupt != 0}
 	meta, sum, own := e.Meta()
 	if own {
 		o.Modified = meta.ModTime
 	}
 	switch e.Type {
 	case mtf.IDVOLB:
+		p.volume, p.directory = e.Device, e.Device
 		o.Kind, o.Path = mediacatalog.KindVolume, e.Device
 	case mtf.IDDIRB:
-		o.Kind, o.FileSpec = mediacatalog.KindDirectory, "/"+path.Join(mtf.SplitPath(e.Name)...)
+		p.directory = path.Join(append([]string{p.volume}, mtf.SplitPath(e.Name)...)...)
+		o.Kind, o.Path = mediacatalog.KindDirectory, p.directory
 	default:
-		o.Kind = mediacatalog.KindFile
+		o.Kind, o.Path, o.FileSpec = mediacatalog.KindFile, p.directory, e.Name
 		if own && !o.Corrupt {
 			o.SHA256 = sum[:]
 		}

@@ -121,16 +121,14 @@ func printDrive(w io.Writer, s driveStatusJSON) {
 			medium += ", write protected"
 		}
 	}
-	for _, line := range [][2]string{
+	fields(w, 14, [][2]string{
 		{"Drive", fmt.Sprintf("%d of library %s, element %s (%s)", s.Number, s.Library, elementText(s.Element), enabledText(s.Enabled))},
 		{"Model", fmt.Sprintf("%s %s, firmware %s", s.Vendor, s.Product, s.Revision)}, {"Generation", orDash(s.Generation)}, {"Serial number", s.Serial},
 		{"Address", s.Address}, {"Medium", medium}, {"Blocks", fmt.Sprintf("%d to %d bytes", s.MinimumBlock, s.MaximumBlock)},
 		{"LOCATE", yesNo(s.Locate)}, {"Cartridge mem", yesNo(s.CartridgeMem)},
-	} {
-		fmt.Fprintf(w, "%-14s %s\n", line[0], printable(line[1]))
-	}
+	})
 	for _, f := range s.TapeAlerts {
-		fmt.Fprintf(w, "%-14s %s\n", "TapeAlert", f)
+		fmt.Fprintf(w, "%-14s %s\n", "TapeAlert", printable(f))
 	}
 }
 

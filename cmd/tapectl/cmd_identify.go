@@ -54,6 +54,10 @@ func (a *app) identify(ctx context.Context, cat *mediacatalog.Catalog, lib *libr
 		return err
 	}
 	return a.print(map[string]any{"barcode": m.Barcode, "state": m.State, "label": m.Label, "found": label.String()}, func(w io.Writer) {
-		fmt.Fprintf(w, "Tape %s is %s: on it is %s.\n", orDash(m.Barcode), m.State, printable(label.String()))
+		found := "on it is " + label.String()
+		if label.Blank {
+			found = "nothing is on it"
+		}
+		fmt.Fprintf(w, "Tape %s (%s): %s.\n", orDash(printable(m.Barcode)), m.State, printable(found))
 	})
 }

@@ -45,19 +45,19 @@ func (a *app) inventory(ctx context.Context, name string) error {
 			}
 		}
 		if problems > 0 {
-			return partlyError{fmt.Sprintf("the inventory of library %s found %d problems that need an operator", lib.Name(), problems)}
+			return partlyError{fmt.Sprintf("the inventory of library %s found %s that need an operator", lib.Name(), countText(problems, "problem"))}
 		}
 		return nil
 	})
 }
 
 func printInventory(w io.Writer, r *inventory.Report) {
-	fmt.Fprintf(w, "Library %s: %d tapes in %d slots, %d mail slots and %d drives", r.Library, r.Tapes, r.Slots, r.Mail, r.Drives)
+	fmt.Fprintf(w, "Library %s: %s in %s, %s and %s", r.Library, countText(r.Tapes, "tape"), countText(r.Slots, "slot"), countText(r.Mail, "mail slot"), countText(r.Drives, "drive"))
 	if r.Cleaning > 0 {
-		fmt.Fprintf(w, "; %d are cleaning tapes", r.Cleaning)
+		fmt.Fprintf(w, "; cleaning tapes: %d", r.Cleaning)
 	}
 	if r.Unknown > 0 {
-		fmt.Fprintf(w, "; %d are unknown", r.Unknown)
+		fmt.Fprintf(w, "; unknown: %d", r.Unknown)
 	}
 	fmt.Fprintln(w, ".")
 	const most = 40

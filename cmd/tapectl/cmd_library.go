@@ -82,7 +82,7 @@ func (a *app) libraryAdd(ctx context.Context, name, changerAddress string, drive
 			return err
 		}
 		if err := a.print(libraryView(added), func(w io.Writer) {
-			fmt.Fprintf(w, "Added library %s: %s %s, serial number %s.\n", name, added.Vendor, added.Product, added.Serial)
+			fmt.Fprintf(w, "Added library %s: %s %s, serial number %s.\n", printable(name), printable(added.Vendor), printable(added.Product), printable(added.Serial))
 			printDrives(w, added.Drives)
 			for _, n := range found.Notes {
 				fmt.Fprintf(w, "Note: %s.\n", printable(n))
@@ -191,8 +191,11 @@ func newLibraryShow(a *app) *cobra.Command {
 					return err
 				}
 				return a.print(libraryView(l), func(w io.Writer) {
-					fmt.Fprintf(w, "Library         %s (%s)\nModel           %s %s, firmware %s\nSerial number   %s\nChanger         %s\nLast inventory  %s\n\n",
-						l.Name, enabledText(l.Enabled), l.Vendor, l.Product, l.Revision, l.Serial, orDash(displayAddress(l.ChangerAddress)), dateText(l.LastInventoryDate))
+					fields(w, 15, [][2]string{
+						{"Library", fmt.Sprintf("%s (%s)", l.Name, enabledText(l.Enabled))}, {"Model", fmt.Sprintf("%s %s, firmware %s", l.Vendor, l.Product, l.Revision)},
+						{"Serial number", l.Serial}, {"Changer", orDash(displayAddress(l.ChangerAddress))}, {"Last inventory", dateText(l.LastInventoryDate)},
+					})
+					fmt.Fprintln(w)
 					printDrives(w, l.Drives)
 				})
 			})

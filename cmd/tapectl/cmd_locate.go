@@ -65,13 +65,11 @@ func printCopy(w io.Writer, c locate.Copy) {
 	if drives == "" {
 		drives = "none that the catalog knows"
 	}
-	for _, line := range [][2]string{
+	fields(w, 11, [][2]string{
 		{"What", what}, {"Created", dateText(c.Created)}, {"Expires", expires}, {"State", c.State}, {"Tape", tape + " (" + c.TapeState + ")"},
 		{"Where", c.Place}, {"Data set", fmt.Sprintf("%d, copy %d", c.DataSet, c.CopyNumber)}, {"Media type", orDash(c.MediaType)},
 		{"Drives", drives}, {"Restore", "tapectl restore " + shortID(c.RecoveryPointID) + " --to FOLDER"},
-	} {
-		fmt.Fprintf(w, "%-11s %s\n", line[0], printable(line[1]))
-	}
+	})
 }
 
 // shortID is as much of an identifier as people need.

@@ -40,7 +40,7 @@ A drive that still holds its tape loaded is refused: tape unload brings it back.
 					return err
 				}
 				return a.print(map[string]any{"from": int(from), "to": int(to)}, func(w io.Writer) {
-					fmt.Fprintf(w, "Moved %s from %s to %s.\n", args[0], library.Place(elements, from), library.Place(elements, to))
+					fmt.Fprintf(w, "Moved %s from %s to %s.\n", printable(args[0]), library.Place(elements, from), library.Place(elements, to))
 				})
 			})
 		},
@@ -68,7 +68,7 @@ func newTapeLoad(a *app) *cobra.Command {
 				}
 				if err := lib.LoadInto(ctx, from, driveNumber, func(m *library.Mount) error {
 					return a.print(map[string]any{"barcode": m.Barcode, "drive": m.Number, "element": m.Element()}, func(w io.Writer) {
-						fmt.Fprintf(w, "Loaded %s into drive %d.\n", orDash(m.Barcode), m.Number)
+						fmt.Fprintf(w, "Loaded %s into drive %d.\n", orDash(printable(m.Barcode)), m.Number)
 					})
 				}); err != nil {
 					return err
@@ -100,7 +100,7 @@ func newTapeUnload(a *app) *cobra.Command {
 					return err
 				}
 				return a.print(u, func(w io.Writer) {
-					fmt.Fprintf(w, "Unloaded %s from drive %d into %s.\n", orDash(u.Barcode), u.Drive, u.To)
+					fmt.Fprintf(w, "Unloaded %s from drive %d into %s.\n", orDash(printable(u.Barcode)), u.Drive, u.To)
 				})
 			})
 		},

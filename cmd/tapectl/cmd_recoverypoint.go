@@ -119,14 +119,12 @@ func (a *app) showPoint(p pointJSON, copies []restore.Copy, v *tapeViewer) error
 		pointJSON
 		On []pointCopyJSON `json:"on"`
 	}{p, views}, func(w io.Writer) {
-		for _, line := range [][2]string{
+		fields(w, 15, [][2]string{
 			{"Recovery point", p.ID}, {"Name", p.Name}, {"Server", orDash(p.Server)}, {"Created", dateText(p.Created)}, {"Expires", expiryText(p.Expires)},
-			{"Contents", fmt.Sprintf("%d files, %s (%s)", p.Files, sizeText(p.Bytes), p.Kind)},
-		} {
-			fmt.Fprintf(w, "%-15s %s\n", line[0], printable(line[1]))
-		}
+			{"Contents", fmt.Sprintf("%s, %s (%s)", countText(p.Files, "file"), sizeText(p.Bytes), p.Kind)},
+		})
 		if p.CorruptFiles > 0 {
-			fmt.Fprintf(w, "%-15s %d files could not be read completely when it was made\n", "Note", p.CorruptFiles)
+			fmt.Fprintf(w, "%-15s %s could not be read completely when it was made\n", "Note", countText(p.CorruptFiles, "file"))
 		}
 		fmt.Fprintln(w)
 		table(w, "COPY|STATE|TAPE|LABEL|WHERE|SET|TYPE", len(views), func(i int) []string {

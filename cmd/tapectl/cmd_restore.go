@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -62,6 +63,9 @@ type restoreJSON struct {
 }
 
 func (a *app) restore(ctx context.Context, r restore.Request) error {
+	if info, err := os.Stat(r.To); err == nil && !info.IsDir() {
+		return usageError{fmt.Errorf("restore: the target %s is no folder", r.To)}
+	}
 	point, c, libraryName, err := a.chooseCopy(ctx, r)
 	if err != nil {
 		return err
@@ -80,8 +84,10 @@ func (a *app) restore(ctx context.Context, r restore.Request) error {
 		}
 		result, err := restore.Run(ctx, cat, lib, c, r)
 		p.done()
-		if perr := a.printRestore(r, result); perr != nil {
-			return errors.Join(err, perr)
+		if err == nil || result.Files+result.Folders > 0 || len(result.Problems) > 0 {
+			if perr := a.printRestore(r, result); perr != nil {
+				return errors.Join(err, perr)
+			}
 		}
 		return restoreError(r, result, err)
 	})
@@ -136,7 +142,7 @@ func (a *app) printRestore(r restore.Request, result *restore.Result) error {
 		v.Problems = append(v.Problems, p.Error())
 	}
 	return a.print(v, func(w io.Writer) {
-		fmt.Fprintf(w, "Restored %d files, %s, from tape %s (%q) to %s.\n", v.Files, sizeText(v.Bytes), orDash(v.Barcode), v.Label, r.To)
+		fmt.Fprintf(w, "Restored %s, %s, from tape %s (%q) to %s.\n", countText(v.Files, "file"), sizeText(v.Bytes), orDash(printable(v.Barcode)), v.Label, printable(r.To))
 		for _, e := range v.Existing {
 			fmt.Fprintf(w, "  exists and was left as it is: %s\n", printable(e))
 		}
@@ -151,9 +157,9 @@ func restoreError(r restore.Request, result *restore.Result, err error) error {
 	case err != nil:
 		return err
 	case len(result.Problems) > 0:
-		return partlyError{fmt.Sprintf("restore %s: %d files could not be restored as they were", r.RecoveryPoint, len(result.Problems))}
+		return partlyError{fmt.Sprintf("restore %s: %s could not be restored as it was", r.RecoveryPoint, countText(len(result.Problems), "object"))}
 	case len(result.Existing) > 0:
-		return partlyError{fmt.Sprintf("restore %s: %d files exist in the target and were left; --overwrite always or keep-both restores them", r.RecoveryPoint, len(result.Existing))}
+		return partlyError{fmt.Sprintf("restore %s: what exists in the target was left as it is (%s); --overwrite always or keep-both restores it", r.RecoveryPoint, countText(len(result.Existing), "file"))}
 	}
 	return nil
 }

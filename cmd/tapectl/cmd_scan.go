@@ -23,6 +23,7 @@ type scanJSON struct {
 	Library string `json:"library,omitempty"` // of the catalog, when it is known there
 	Drives  int    `json:"drives"`            // of a changer: how many were matched
 	Note    string `json:"note,omitempty"`
+	err     error  // why the device did not answer
 }
 
 func newLibraryScan(a *app) *cobra.Command {
@@ -52,19 +53,49 @@ func (a *app) libraryScan(ctx context.Context, args []string) error {
 			return err
 		}
 		found := []scanJSON{}
+		silent := 0
 		for _, address := range addresses {
-			found = append(found, scanOne(ctx, h, address, known))
-		}
-		if len(found) == 0 && !a.json {
-			fmt.Fprintln(a.stderr, "No changer and no tape drive was found. Are you in the group tape? Is the sg driver loaded (modprobe sg)?")
-		}
-		return printList(a, found, "ADDRESS|TYPE|MODEL|SERIAL|LIBRARY|DRIVES|NOTE", func(s scanJSON) []string {
-			drives := "-"
-			if s.Type == scsi.ChangerDevice.String() {
-				drives = fmt.Sprint(s.Drives)
+			s := scanOne(ctx, h, address, known)
+			if err := ctx.Err(); err != nil {
+				return err
 			}
-			return []string{s.Address, s.Type, s.Vendor + " " + s.Product, s.Serial, orDash(s.Library), drives, s.Note}
-		})
+			if s.err != nil {
+				silent++
+			}
+			found = append(found, s)
+		}
+		if len(found) == 0 {
+			fmt.Fprint(a.stderr, nothingFound)
+			return nil
+		}
+		if err := a.printScan(found); err != nil {
+			return err
+		}
+		switch {
+		case silent == len(found):
+			return &library.UnreachableError{What: "a library or drive", Address: displayAddress(addresses[0]), Err: found[0].err}
+		case silent > 0:
+			return partlyError{fmt.Sprintf("scan: %s did not answer", countText(silent, "device"))}
+		}
+		return nil
+	})
+}
+
+// nothingFound is what a scan says on a host without tape devices.
+const nothingFound = `No changer and no tape drive was found on this host. What to look at:
+  - is the driver for SCSI generic devices loaded?        modprobe sg; ls -l /dev/sg*
+  - does the host see the library (cable, zoning, LUNs)?  lsscsi -g
+  - a library that is reached over iSCSI:                 tapectl library scan iscsi://HOST/TARGET/0
+  - no library at hand: a virtual one                     tapectl demo; tapectl vlib create FOLDER
+`
+
+func (a *app) printScan(found []scanJSON) error {
+	return printList(a, found, "ADDRESS|TYPE|MODEL|SERIAL|LIBRARY|DRIVES|NOTE", func(s scanJSON) []string {
+		drives := "-"
+		if s.Type == scsi.ChangerDevice.String() {
+			drives = fmt.Sprint(s.Drives)
+		}
+		return []string{s.Address, s.Type, orDash(strings.TrimSpace(s.Vendor + " " + s.Product)), orDash(s.Serial), orDash(s.Library), drives, s.Note}
 	})
 }
 
@@ -115,15 +146,9 @@ func knownSerials(ctx context.Context, cat *mediacatalog.Catalog) (map[string]st
 
 func scanOne(ctx context.Context, h *host, address string, known map[string]string) scanJSON {
 	s := scanJSON{Address: displayAddress(address), Type: "?"}
-	t, err := h.Open(ctx, address)
+	id, err := identify(ctx, h, address)
 	if err != nil {
-		s.Note = err.Error()
-		return s
-	}
-	id, err := scsi.Identify(ctx, t)
-	t.Close()
-	if err != nil {
-		s.Note = err.Error()
+		s.Note, s.err = err.Error(), err
 		return s
 	}
 	s.Type, s.Vendor, s.Product, s.Serial, s.Library = id.DeviceType.String(), id.Vendor, id.Product, id.Serial, known[id.Serial]
@@ -137,4 +162,14 @@ func scanOne(ctx context.Context, h *host, address string, known map[string]stri
 		s.Note = strings.Join(append(found.Unmatched, found.Notes...), "; ")
 	}
 	return s
+}
+
+// identify asks the device at the address what it is.
+func identify(ctx context.Context, h *host, address string) (scsi.Identity, error) {
+	t, err := h.Open(ctx, address)
+	if err != nil {
+		return scsi.Identity{}, err
+	}
+	defer t.Close()
+	return scsi.Identify(ctx, t)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 
@@ -57,8 +58,9 @@ func (a *app) libraryStatus(ctx context.Context, name string, picture bool) erro
 		}
 		views := elementViews(elements, media, lib.Record().Drives)
 		if picture && !a.json {
-			drawLibrary(a.stdout, lib.Record(), views)
-			return nil
+			w := bufio.NewWriter(a.stdout)
+			drawLibrary(w, lib.Record(), views, terminalWidth(a.stdout))
+			return w.Flush()
 		}
 		return printList(a, views, "ELEMENT|PLACE|TAPE|LABEL|STATE|CAME FROM|NOTE", func(e elementJSON) []string {
 			return []string{fmt.Sprint(e.Address), fmt.Sprintf("%s %d", e.Type, e.Number), tapeText(e), orDash(e.Label), orDash(e.State), elementText(e.Source), e.Exception}

@@ -263,13 +263,11 @@ func lifeText(s mediacatalog.LifeStatus) string {
 }
 
 func printTape(w io.Writer, t tapeJSON, sets []dataSetJSON) {
-	for _, line := range [][2]string{
+	fields(w, 13, [][2]string{
 		{"Barcode", orDash(t.Barcode)}, {"Label", orDash(t.Label)}, {"State", t.State}, {"Media type", orDash(t.MediaType)}, {"Where", t.Place},
 		{"Format", orDash(t.Format)}, {"Written by", orDash(t.Software)}, {"Media id", orDash(t.OnMediaID)}, {"Domain id", orDash(t.DomainID)},
 		{"Used", sizeText(t.UsedBytes)}, {"Last written", dateText(t.LastWritten)}, {"Expires", dateText(t.Expires)},
-	} {
-		fmt.Fprintf(w, "%-13s %s\n", line[0], printable(line[1]))
-	}
+	})
 	if t.Uncertain {
 		fmt.Fprintln(w, "Note          the end of its data is not certain: it is read, but not appended to")
 	}

@@ -50,10 +50,21 @@ func (a *app) exit(ctx context.Context, err error) int {
 	}
 	code := exitCode(ctx, err)
 	fmt.Fprintf(a.stderr, "tapectl: %s\n", printableLines(err.Error()))
-	if code == exitUsage {
-		fmt.Fprintln(a.stderr, "tapectl: hint: `tapectl help` and `tapectl COMMAND --help` show how to use it")
+	if h := hint(code); h != "" {
+		fmt.Fprintf(a.stderr, "tapectl: hint: %s\n", h)
 	}
 	return code
+}
+
+// hint says what to do next where the error alone does not.
+func hint(code int) string {
+	switch code {
+	case exitUsage:
+		return "`tapectl help` and `tapectl COMMAND --help` show how to use it"
+	case exitUnreachable:
+		return "`tapectl library scan` shows the changers and drives that this host can reach"
+	}
+	return ""
 }
 
 func exitCode(ctx context.Context, err error) int {
@@ -71,7 +82,7 @@ func exitCode(ctx context.Context, err error) int {
 	switch {
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return exitCancelled
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.Is(err, mediacatalog.ErrReadOnlyQuery):
 		return exitUsage
 	case errors.As(err, &partly):
 		return exitPartly

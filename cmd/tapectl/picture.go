@@ -8,25 +8,34 @@ import (
 	"tapectl/internal/mediacatalog"
 )
 
-// pictureColumns is how many slots stand side by side in the picture of a library.
-const pictureColumns = 6
+const (
+	// mostColumns is how many elements stand side by side at most: more are hard to count for the eye.
+	mostColumns = 6
+	// mostDrawn is up to how many elements of a kind each one gets a box; beyond it tapes stand without, and runs of empty elements
+	// are one line.
+	mostDrawn = 200
+)
 
-// drawLibrary draws the library: drives, picker and mail slots on top, the slots below, each with its tape.
-func drawLibrary(w io.Writer, l mediacatalog.Library, elements []elementJSON) {
+// drawLibrary draws the library into lines of at most width characters: drives, picker and mail slots on top, the slots
+// below, each with its tape.
+func drawLibrary(w io.Writer, l mediacatalog.Library, elements []elementJSON, width int) {
 	full := 0
 	for _, e := range elements {
 		if e.Full {
 			full++
 		}
 	}
-	fmt.Fprintf(w, "%s: %s %s, serial number %s, %d tapes\n", l.Name, printable(l.Vendor), printable(l.Product), printable(l.Serial), full)
-	width := cellWidth(elements)
+	fmt.Fprintf(w, "%s: %s, %s %s, serial number %s\n", printable(l.Name), countText(full, "tape"), printable(l.Vendor), printable(l.Product), printable(l.Serial))
+	cells := newCells(elements, width)
 	for _, group := range []struct{ kind, title string }{
 		{"drive", "Drives"}, {"picker", "Picker"}, {"mail slot", "Mail slots"}, {"slot", "Slots"},
 	} {
-		drawGroup(w, group.title, ofKind(elements, group.kind), width)
+		if some := ofKind(elements, group.kind); len(some) > 0 {
+			fmt.Fprintln(w, group.title)
+			cells.draw(w, some)
+		}
 	}
-	fmt.Fprintln(w, "* active data   o blank or free   ? unknown   ~ cleaning   ! look at `tapectl library status --list`")
+	drawLegend(w, width)
 }
 
 func ofKind(elements []elementJSON, kind string) []elementJSON {
@@ -39,46 +48,113 @@ func ofKind(elements []elementJSON, kind string) []elementJSON {
 	return some
 }
 
-// cellWidth is the width that the longest barcode needs.
-func cellWidth(elements []elementJSON) int {
-	width := 8
-	for _, e := range elements {
-		width = max(width, len([]rune(e.Barcode)))
+// drawLegend explains the marks, in lines of at most width characters.
+func drawLegend(w io.Writer, width int) {
+	line := ""
+	for _, mark := range []string{"* active data", "o blank or free", "? unknown", "~ cleaning", "! in doubt: see --list"} {
+		if line != "" && len(line)+3+len(mark) > width {
+			fmt.Fprintln(w, line)
+			line = ""
+		}
+		if line != "" {
+			line += "   "
+		}
+		line += mark
 	}
-	return min(width, 16)
+	fmt.Fprintln(w, line)
 }
 
-func drawGroup(w io.Writer, title string, elements []elementJSON, width int) {
-	if len(elements) == 0 {
+// cells is the geometry of the boxes: number, mark and barcode of an element each.
+type cells struct {
+	number, barcode int // characters
+	columns         int
+}
+
+// newCells fits the boxes into lines of width characters; long barcodes are cut in narrow ones.
+func newCells(elements []elementJSON, width int) cells {
+	c := cells{number: 2, barcode: 8}
+	for _, e := range elements {
+		c.number = max(c.number, len(fmt.Sprint(e.Number)))
+		c.barcode = max(c.barcode, len([]rune(printable(e.Barcode))))
+	}
+	c.barcode = max(4, min(c.barcode, width-c.frame()-1))
+	c.columns = max(1, min(mostColumns, (width-1)/(c.frame()+c.barcode)))
+	return c
+}
+
+// frame is how much of a box is not barcode: the left line, the number, the mark and the blanks between them.
+func (c cells) frame() int { return len("| ") + c.number + len(" * ") + len(" ") }
+
+func (c cells) draw(w io.Writer, elements []elementJSON) {
+	if len(elements) <= mostDrawn {
+		c.boxes(w, elements)
 		return
 	}
-	fmt.Fprintln(w, title)
 	for len(elements) > 0 {
-		n := min(pictureColumns, len(elements))
-		row := elements[:n]
+		n := alike(elements)
+		if quiet(elements[0]) {
+			fmt.Fprintf(w, "  %s empty: %d to %d\n", elements[0].Type, elements[0].Number, elements[n-1].Number)
+		} else {
+			c.lines(w, elements[:n])
+		}
 		elements = elements[n:]
-		line := strings.Repeat("+"+strings.Repeat("-", width+8), n) + "+"
-		fmt.Fprintln(w, line)
-		for _, e := range row {
-			fmt.Fprintf(w, "|%4d %s %-*s ", e.Number, mark(e), width, cell(e, width))
-		}
-		fmt.Fprintln(w, "|")
-		if len(elements) == 0 {
-			fmt.Fprintln(w, line)
-		}
 	}
 }
 
-// cell is the text of an element: its barcode, cut to the width.
-func cell(e elementJSON, width int) string {
+// alike is how many elements at the beginning are all worth being shown, or all not.
+func alike(elements []elementJSON) int {
+	n := 1
+	for n < len(elements) && quiet(elements[n]) == quiet(elements[0]) {
+		n++
+	}
+	return n
+}
+
+// quiet reports whether there is nothing to see in an element.
+func quiet(e elementJSON) bool { return !e.Full && e.Exception == "" }
+
+// boxes draws elements with lines around them, as many side by side as fit.
+func (c cells) boxes(w io.Writer, elements []elementJSON) {
+	box := "+" + strings.Repeat("-", c.frame()+c.barcode-1)
+	above := 0
+	for len(elements) > 0 {
+		n := min(c.columns, len(elements))
+		fmt.Fprintln(w, strings.Repeat(box, max(n, above))+"+")
+		for _, e := range elements[:n] {
+			fmt.Fprintf(w, "| %*d %s %-*s ", c.number, e.Number, mark(e), c.barcode, c.text(e))
+		}
+		fmt.Fprintln(w, "|")
+		elements, above = elements[n:], n
+	}
+	fmt.Fprintln(w, strings.Repeat(box, above)+"+")
+}
+
+// lines draws elements without lines around them, for libraries that would fill many screens.
+func (c cells) lines(w io.Writer, elements []elementJSON) {
+	for len(elements) > 0 {
+		n := min(c.columns, len(elements))
+		line := ""
+		for _, e := range elements[:n] {
+			line += fmt.Sprintf("  %*d %s %-*s ", c.number, e.Number, mark(e), c.barcode, c.text(e))
+		}
+		fmt.Fprintln(w, strings.TrimRight(line, " "))
+		elements = elements[n:]
+	}
+}
+
+// text is the barcode of an element, cut to the width of the box.
+func (c cells) text(e elementJSON) string {
 	switch {
 	case !e.Full:
 		return ""
 	case e.Barcode == "":
-		return "no code"
+		return "no code"[:min(len("no code"), c.barcode)]
 	}
 	r := []rune(printable(e.Barcode))
-	return string(r[:min(len(r), width)])
+	if len(r) > c.barcode {
+		return string(r[:c.barcode-1]) + ">"
+	}
+	return string(r)
 }
 
 // mark is one character for the state of a tape.

@@ -86,6 +86,13 @@ func table(w io.Writer, header string, n int, row func(int) []string) {
 	t.Flush()
 }
 
+// fields writes names and values, one pair a line, the names as wide as width.
+func fields(w io.Writer, width int, lines [][2]string) {
+	for _, l := range lines {
+		fmt.Fprintf(w, "%-*s %s\n", width, l[0], printable(l[1]))
+	}
+}
+
 // printable makes text that comes from tapes, devices and file names harmless for a terminal: what is not graphic, such as
 // escape sequences and marks that change the direction of writing, becomes "?". Passwords in addresses are left out.
 func printable(s string) string {
