@@ -6,8 +6,6 @@ import "time"
 // second 6. Zero means unknown. It is the wall clock of the writer; tapectl writes UTC.
 type DateTime uint64
 
-const dateTimeSize = 5
-
 // DateTimeOf returns t in UTC with a resolution of one second; the zero time and years outside 1..16383 give zero.
 func DateTimeOf(t time.Time) DateTime {
 	if t.IsZero() {

@@ -11,7 +11,6 @@ type memTape struct {
 	pos     int
 	size    int // physical block
 	failAt  int // WriteBlock fails when this many objects are recorded; 0 never
-	lend    bool
 	lent    []byte
 	located int
 	reads   int
