@@ -16,14 +16,16 @@ import (
 
 // Options configure a Drive. The zero value is usable.
 type Options struct {
-	// MaxTransfer is the largest block that the transport takes, in bytes; 0 means no limit of its own.
+	// MaxTransfer is the largest block that the transport takes, in bytes; 0 means what the transport's own MaxTransfer
+	// method says, or no limit where it has none.
 	MaxTransfer int
 }
 
 // BlockLimits are the block lengths that drive and transport take, in bytes (SSC-5 7.4).
 type BlockLimits struct {
 	Minimum, Maximum int
-	// Granularity is the power of two that block lengths have to be a multiple of, 0 for any length.
+	// Granularity is what the drive states: block lengths minus Minimum are multiples of 2 to the Granularity. It is not
+	// enforced here.
 	Granularity uint8
 }
 
@@ -96,6 +98,9 @@ func (d *Drive) readLimits(ctx context.Context, maxTransfer int) error {
 		d.limits = DecodeBlockLimits([6]byte(b[:6]))
 	case err != nil && !answered(err):
 		return err
+	}
+	if t, ok := d.transport.(interface{ MaxTransfer() int }); ok && maxTransfer == 0 {
+		maxTransfer = t.MaxTransfer()
 	}
 	if maxTransfer > 0 {
 		d.limits.Maximum = min(d.limits.Maximum, maxTransfer)

@@ -116,13 +116,22 @@ func TestBlockLimits(t *testing.T) {
 	if err != nil || d.BlockLimits().Maximum != MaxTransferLength {
 		t.Errorf("drive that refuses: %+v, %v", d.BlockLimits(), err)
 	}
-	l := BlockLimits{Minimum: 4, Maximum: 1024, Granularity: 2}
-	for n, ok := range map[int]bool{0: false, 3: false, 4: true, 6: false, 1024: true, 1028: false, 16777216: false} {
+	d, err = New(background, limited{f.transport}, Options{})
+	if err != nil || d.BlockLimits().Maximum != 4096 {
+		t.Errorf("transport with a limit: %+v, %v", d.BlockLimits(), err)
+	}
+	l := BlockLimits{Minimum: 4, Maximum: 1024, Granularity: 9}
+	for n, ok := range map[int]bool{0: false, 3: false, 4: true, 6: true, 1024: true, 1028: false, 16777216: false} {
 		if got := l.check(n) == nil; got != ok {
 			t.Errorf("block of %d bytes allowed: %t", n, got)
 		}
 	}
 }
+
+// limited is a transport that takes 4,096 bytes in one command.
+type limited struct{ scsi.Transport }
+
+func (limited) MaxTransfer() int { return 4096 }
 
 func TestTimeouts(t *testing.T) {
 	// scsi.md 9.1.

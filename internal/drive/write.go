@@ -31,15 +31,14 @@ func (d *Drive) WriteBlock(ctx context.Context, p []byte) (earlyWarning bool, er
 	return earlyWarning, nil
 }
 
-// check reports whether the drive takes blocks of n bytes.
+// check reports whether the drive takes blocks of n bytes. Granularity is left to the drive: tgt states one that its own
+// minimum does not meet, and takes any length.
 func (l BlockLimits) check(n int) error {
 	switch {
 	case n == 0:
 		return errors.New("the block is empty")
 	case n < l.Minimum || n > l.Maximum || n > MaxTransferLength:
 		return fmt.Errorf("block of %d bytes, the drive takes %d to %d", n, l.Minimum, min(l.Maximum, MaxTransferLength))
-	case n&(1<<l.Granularity-1) != 0:
-		return fmt.Errorf("block of %d bytes, the drive takes multiples of %d", n, 1<<l.Granularity)
 	}
 	return nil
 }
