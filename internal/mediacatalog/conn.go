@@ -52,7 +52,7 @@ func isBusy(err error) bool {
 	return errors.As(err, &e) && (e.Code == sqlite3.ErrBusy || e.Code == sqlite3.ErrLocked)
 }
 
-// isConstraint reports whether err is a violation of a unique or primary key.
+// isUnique reports whether err is a violation of a unique or primary key.
 func isUnique(err error) bool {
 	var e sqlite3.Error
 	return errors.As(err, &e) &&
@@ -120,7 +120,7 @@ func collect[T any](ctx context.Context, q querier, scan func(scanner) (T, error
 	return all, rows.Err()
 }
 
-// changedOne is ErrNotFound unless exactly one row or more was changed.
+// changedOne is ErrNotFound when the statement changed no row.
 func changedOne(r sql.Result, err error) error {
 	if err != nil {
 		return err
