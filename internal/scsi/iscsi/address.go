@@ -29,9 +29,9 @@ const maxName = 223
 //
 //	iscsi://[user[%password]@]host[:port]/target/lun[?password-file=FILE][&initiator=NAME]
 //
-// An IPv6 address stands in brackets. User, password and target name may have %-escapes; the first % that is not
-// followed by two hexadecimal digits separates the password from the user, as does the first colon. A password is
-// better kept in a file, of which the first line counts: arguments and histories are no place for it.
+// An IPv6 address stands in brackets. The first % separates the user from the password; the password and the target
+// name may have %-escapes. A password is better kept in a file, of which the first line counts: arguments and
+// histories are no place for it.
 type Address struct {
 	User         string // CHAP user, "" for none
 	Password     string // never shown
@@ -89,35 +89,24 @@ func parseAddress(s string) (Address, error) {
 
 func allDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
-// parseUser reads user, user%password and user:password.
+// parseUser reads user and user%password. The user name is taken as it is: CHAP names are often iSCSI names, with colons.
 func (a *Address) parseUser(s string) error {
-	user, password := s, ""
-	for i := range len(s) {
-		if s[i] == ':' || s[i] == '%' && !isEscape(s[i:]) {
-			user, password = s[:i], s[i+1:]
-			if password == "" {
-				return errors.New("the password is empty")
-			}
-			break
-		}
+	user, password, hasPassword := strings.Cut(s, "%")
+	if user == "" || strings.ContainsAny(user, "?#") {
+		return errors.New("the user name is empty or has one of % / ? #")
+	}
+	if _, err := unescape(user); err != nil {
+		return errors.New("the user name has a control character")
+	}
+	a.User = user
+	if !hasPassword {
+		return nil
 	}
 	var err error
-	if a.User, err = unescape(user); err != nil || a.User == "" {
-		return errors.New("the user name is empty or has a bad %-escape")
-	}
-	// libiscsi's own form of address has the password as it is; escapes are decoded where they are well formed.
-	if a.Password, err = unescape(password); err != nil {
-		return errors.New("the password has a bad %-escape: write % as %25")
+	if a.Password, err = unescape(password); err != nil || password == "" {
+		return errors.New("the password is empty or has a bad %-escape; write % as %25 and / as %2F")
 	}
 	return nil
-}
-
-func isEscape(s string) bool {
-	return len(s) >= 3 && s[0] == '%' && isHex(s[1]) && isHex(s[2])
-}
-
-func isHex(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 }
 
 // unescape decodes %-escapes and refuses control characters, NUL above all: the C library would end a string there.
@@ -246,7 +235,7 @@ func (a Address) String() string {
 	var b strings.Builder
 	b.WriteString("iscsi://")
 	if a.User != "" {
-		b.WriteString(escape(a.User) + "@")
+		b.WriteString(a.User + "@")
 	}
 	host := a.Host
 	if strings.Contains(host, ":") {

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 	"unsafe"
 
@@ -113,7 +114,7 @@ func (t *Transport) login(ctx context.Context, portal, password string, redirect
 		p := C.CString(portal)
 		defer C.free(unsafe.Pointer(p))
 		if err := t.outcome(ctx, C.session_connect(s, p, C.int64_t(connectTimeout.Milliseconds()))); err != nil {
-			return fmt.Errorf("connect to %s: %w", portal, err)
+			return fmt.Errorf("connect to %s: %w", portal, explain(ctx, portal, err))
 		}
 		if err := t.outcome(ctx, C.session_login(s, C.int64_t(connectTimeout.Milliseconds()))); err != nil {
 			return fmt.Errorf("log in at %s: %w", portal, err)
@@ -188,10 +189,33 @@ func (t *Transport) outcome(ctx context.Context, result C.int) error {
 	case result == C.SESSION_TIMEOUT:
 		return fmt.Errorf("no answer within %v", connectTimeout)
 	}
-	if msg := C.GoString(C.session_error(t.session)); msg != "" {
+	if msg := t.message(); msg != "" {
 		return errors.New(msg)
 	}
-	return errors.New("the connection was closed")
+	return errors.New("the target closed the connection")
+}
+
+// message is what the library says about an error; "" where that is about its own inner life only.
+func (t *Transport) message() string {
+	msg := strings.TrimSpace(C.GoString(C.session_error(t.session)))
+	if strings.Contains(msg, "Can not reconnect right now") {
+		return ""
+	}
+	return msg
+}
+
+// explain finds the reason why a connection failed, which the library keeps to itself, by one more try.
+func explain(ctx context.Context, portal string, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	d := net.Dialer{Timeout: 2 * time.Second}
+	c, reason := d.DialContext(ctx, "tcp", portal)
+	if reason != nil {
+		return reason
+	}
+	c.Close()
+	return err
 }
 
 // MaxTransfer is the largest data phase in bytes that Send takes.
@@ -283,7 +307,7 @@ func (t *Transport) failure(ctx context.Context, result C.int, timeout time.Dura
 	case C.SESSION_TIMEOUT:
 		return fmt.Errorf("%w after %v", ErrTimeout, timeout)
 	}
-	if msg := C.GoString(C.session_error(t.session)); msg != "" {
+	if msg := t.message(); msg != "" {
 		return fmt.Errorf("%w: %s", ErrConnectionLost, msg)
 	}
 	return ErrConnectionLost
@@ -311,10 +335,15 @@ func (t *Transport) idle() {
 		default:
 			continue // a command is running: the library is being served
 		}
-		if t.session != nil && C.session_idle(t.session) != C.SESSION_ANSWERED {
-			t.drop(t.failure(context.Background(), C.SESSION_LOST, 0))
-		}
+		t.serviceIdle()
 		t.turn <- struct{}{}
+	}
+}
+
+// serviceIdle looks once for what the target sent; the caller has the turn.
+func (t *Transport) serviceIdle() {
+	if t.session != nil && C.session_idle(t.session) != C.SESSION_ANSWERED {
+		t.drop(t.failure(context.Background(), C.SESSION_LOST, 0))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -138,3 +139,101 @@ func TestLiveLostSession(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The session of a device that nobody talks to stays alive, and one that was cut is noticed without a command.
+func TestLiveIdle(t *testing.T) {
+	p, near := newProxy(t, lab(t))
+	tr := dial(t, near.WithLUN(3))
+	service := func() (alive bool) {
+		<-tr.turn
+		defer func() { tr.turn <- struct{}{} }()
+		tr.serviceIdle()
+		return tr.session != nil
+	}
+	if !service() {
+		t.Fatal("an idle session was dropped")
+	}
+	if err := scsi.Ready(context.Background(), tr); err != nil {
+		t.Fatal(err)
+	}
+	p.cut()
+	deadline := time.Now().Add(5 * time.Second)
+	for service() && time.Now().Before(deadline) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	var te *scsi.TransportError
+	if err := scsi.Ready(context.Background(), tr); !errors.As(err, &te) || !te.NotSent || !errors.Is(err, ErrSessionLost) {
+		t.Errorf("after the idle session was cut: %v", err)
+	}
+}
+
+// Each session is a nexus of its own: it gets its own unit attention.
+func TestLiveSessionsAreNexuses(t *testing.T) {
+	a := lab(t).WithLUN(2)
+	for range 2 {
+		tr, err := Open(context.Background(), a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tr.Close()
+		if err := scsi.Ready(context.Background(), tr); !errors.Is(err, scsi.ResetOccurred) {
+			t.Errorf("the first command of a session: %v, want 29/00", err)
+		}
+	}
+}
+
+func TestLiveWrongTarget(t *testing.T) {
+	a := lab(t)
+	a.Target = "iqn.2026-11.example:none"
+	_, err := Open(context.Background(), a)
+	var ce *ConnectError
+	if !errors.As(err, &ce) || !strings.Contains(err.Error(), "log in at") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := LUNs(context.Background(), a); !errors.As(err, &ce) {
+		t.Errorf("LUNs: %v", err)
+	}
+}
+
+// benchmark moves blocks of 1 MiB to or from the drive.
+func benchmark(b *testing.B, op byte, d scsi.Direction) {
+	const size = 1 << 20
+	load(b, lab(b))
+	tr := dial(b, lab(b).WithLUN(1))
+	ctx := context.Background()
+	data := make([]byte, size)
+	send := func(cdb []byte, d scsi.Direction, data []byte) error {
+		return scsi.Do(ctx, tr, &scsi.Command{Name: "command", CDB: cdb, Direction: d, Data: data})
+	}
+	rewind := func() {
+		if err := send([]byte{1, 0, 0, 0, 0, 0}, scsi.NoData, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+	rewind()
+	const blocks = 64 // fewer than the cartridge holds
+	if op == 0x08 {
+		for range blocks {
+			if err := send([]byte{0x0A, 0, 0x10, 0, 0, 0}, scsi.ToDevice, data); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.SetBytes(size)
+	n := blocks
+	for b.Loop() {
+		if n == blocks {
+			b.StopTimer()
+			rewind()
+			b.StartTimer()
+			n = 0
+		}
+		n++
+		if err := send([]byte{op, 0, 0x10, 0, 0, 0}, d, data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkLiveRead(b *testing.B)  { benchmark(b, 0x08, scsi.FromDevice) }
+func BenchmarkLiveWrite(b *testing.B) { benchmark(b, 0x0A, scsi.ToDevice) }
