@@ -478,7 +478,7 @@ func (f *fakeDrive) space(c *scsi.Command) {
 
 func (f *fakeDrive) spaceObjectsTGT(c *scsi.Command, n int) {
 	to := max(0, f.pos+n)
-	if to > len(f.tape) {
+	if n > 0 && to >= len(f.tape) { // also when it arrives exactly at the end
 		f.pos = len(f.tape)
 		key(c, scsi.NoSense, 0x00, 0x05)
 		return

@@ -131,6 +131,9 @@ func TestLiveBlocks(t *testing.T) {
 			t.Errorf("object %d: %d, %v", object, n, err)
 		}
 	}
+	if err := d.Locate(ctx, 10); err != nil {
+		t.Fatal(err)
+	}
 	for range 2 {
 		if _, err := d.ReadBlock(ctx, p); !errors.Is(err, ErrEndOfData) {
 			t.Errorf("end of data: %v", err)
@@ -208,6 +211,37 @@ func TestLivePositions(t *testing.T) {
 	}
 	if err := d.Unload(ctx); err != nil {
 		t.Error(err)
+	}
+}
+
+// The laboratory's tapes are large unless it was started otherwise; 64 MiB are written at most.
+func TestLiveEarlyWarning(t *testing.T) {
+	ctx, d := live(t)
+	if err := d.Rewind(ctx); err != nil {
+		t.Fatal(err)
+	}
+	block := pattern(1 << 20)
+	written := 0
+	for early := false; !early; written++ {
+		if written == 64 {
+			t.Skip("the tape takes more than 64 MiB")
+		}
+		var err error
+		if early, err = d.WriteBlock(ctx, block); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := d.WriteFilemarks(ctx, 1, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Locate(ctx, uint64(written-1)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := d.ReadBlock(ctx, make([]byte, 1<<20)); err != nil || n != 1<<20 {
+		t.Errorf("the block that early warning came with: %d, %v", n, err)
+	}
+	if _, err := d.ReadBlock(ctx, make([]byte, 1<<20)); !errors.Is(err, ErrFilemark) {
+		t.Errorf("the filemark behind it: %v", err)
 	}
 }
 

@@ -128,6 +128,19 @@ func endOfData(s scsi.Sense) bool {
 // locateBySpacing rewinds and spaces forward, for drives without LOCATE. tgt counts filemarks as blocks there, so that
 // object numbers work as they are; other drives stop behind each filemark, which is one object.
 func (d *Drive) locateBySpacing(ctx context.Context, object uint64) error {
+	err := d.rewindAndSpace(ctx, object)
+	if d.form != formCounted || object == 0 || !errors.Is(err, ErrEndOfData) {
+		return err
+	}
+	// tgt says "end of data" also when it arrives exactly there. Whether it did shows when the last object is read.
+	if err := d.rewindAndSpace(ctx, object-1); err != nil {
+		return err
+	}
+	return d.passObject(ctx)
+}
+
+// rewindAndSpace is one attempt of locateBySpacing.
+func (d *Drive) rewindAndSpace(ctx context.Context, object uint64) error {
 	c := d.command(Rewind{}, scsi.NoData, nil)
 	d.place.known = false
 	if err := scsi.Do(ctx, d.transport, c); err != nil {
@@ -137,25 +150,35 @@ func (d *Drive) locateBySpacing(ctx context.Context, object uint64) error {
 	for d.place.object < object {
 		n := object - d.place.object
 		err := d.space(ctx, SpaceLogicalBlocks, int64(min(n, maxSpace6)))
-		var early *SpaceError
-		switch {
-		case err == nil:
-		case errors.As(err, &early) && errors.Is(early.Err, ErrFilemark) && d.place.known:
-		default:
+		if err != nil && !(errors.Is(err, ErrFilemark) && d.place.known) {
 			return err
 		}
 	}
-	if d.can.SpaceCountsFilemarks && object > 0 {
-		d.place.filemarksKnown = false
-	}
 	return nil
+}
+
+// passObject reads one object, whatever it is, into a buffer of the smallest size. At the end it gives ErrEndOfData.
+func (d *Drive) passObject(ctx context.Context) error {
+	_, err := d.readOnce(ctx, make([]byte, d.limits.Minimum))
+	var long *BlockTooLongError
+	var short *shortDelivery
+	if errors.As(err, &long) || errors.As(err, &short) || errors.Is(err, ErrFilemark) {
+		return nil
+	}
+	return err
 }
 
 // SpaceBlocks moves over n blocks, backward when n is negative. At a filemark it stops behind it (backward: in front
 // of it) with a *SpaceError of ErrFilemark, at the ends with one of ErrEndOfData or ErrBeginningOfMedium. Drives with
 // Capabilities.SpaceCountsFilemarks pass filemarks and count them as blocks.
 func (d *Drive) SpaceBlocks(ctx context.Context, n int64) error {
-	return d.spaceAll(ctx, SpaceLogicalBlocks, n)
+	before := d.place
+	err := d.spaceAll(ctx, SpaceLogicalBlocks, n)
+	if d.form == formCounted && d.can.SpaceCountsFilemarks && before.known && errors.Is(err, ErrEndOfData) &&
+		d.locateBySpacing(ctx, before.object+uint64(n)) == nil {
+		return nil // exactly at the end
+	}
+	return err
 }
 
 // SpaceFilemarks moves behind the n-th filemark; backward, when n is negative, in front of it. Fewer filemarks end in a
@@ -338,23 +361,37 @@ func (d *Drive) countToEndOfData(ctx context.Context) error {
 			return fmt.Errorf("space to end of data: %w", err)
 		}
 	}
-	for step := int64(1 << 15); ; {
-		at := d.place.object
-		err := d.space(ctx, SpaceLogicalBlocks, step)
-		switch {
-		case err == nil || errors.Is(err, ErrFilemark) && d.place.known:
-			continue
-		case !errors.Is(err, ErrEndOfData):
+	for step := int64(1 << 15); step >= 64; step /= 8 {
+		at, err := d.stepToEndOfData(ctx, step)
+		if err == nil {
+			err = d.locateBySpacing(ctx, at)
+		}
+		if err != nil {
 			return fmt.Errorf("space to end of data: %w", err)
 		}
-		if step == 1 {
-			d.arrive(Position{Object: at})
+	}
+	for {
+		err := d.passObject(ctx)
+		if errors.Is(err, ErrEndOfData) {
 			return nil
 		}
-		if err := d.locateBySpacing(ctx, at); err != nil {
+		if err != nil {
 			return fmt.Errorf("space to end of data: %w", err)
 		}
-		step /= 8
+	}
+}
+
+// stepToEndOfData spaces in steps until one runs into the end, and returns where that one began.
+func (d *Drive) stepToEndOfData(ctx context.Context, step int64) (at uint64, err error) {
+	for {
+		at = d.place.object
+		err := d.space(ctx, SpaceLogicalBlocks, step)
+		switch {
+		case errors.Is(err, ErrEndOfData):
+			return at, nil
+		case err != nil && !(errors.Is(err, ErrFilemark) && d.place.known):
+			return at, err
+		}
 	}
 }
 
@@ -365,8 +402,9 @@ func (d *Drive) countFilemarks(ctx context.Context, n int) error {
 	for n > 0 {
 		_, err := d.readOnce(ctx, buffer)
 		var long *BlockTooLongError
+		var short *shortDelivery
 		switch {
-		case err == nil || errors.As(err, &long):
+		case err == nil || errors.As(err, &long) || errors.As(err, &short):
 		case errors.Is(err, ErrFilemark):
 			n--
 		case errors.Is(err, ErrEndOfData):
