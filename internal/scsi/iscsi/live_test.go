@@ -54,6 +54,9 @@ func TestLiveLUNs(t *testing.T) {
 	got := map[uint8]scsi.DeviceType{}
 	for _, l := range luns {
 		got[l.Number] = l.Identity.DeviceType
+		if l.Err != nil {
+			t.Error(l.Err)
+		}
 		t.Logf("LUN %d: %+v", l.Number, l.Identity)
 	}
 	for n, d := range want {
@@ -237,3 +240,37 @@ func benchmark(b *testing.B, op byte, d scsi.Direction) {
 
 func BenchmarkLiveRead(b *testing.B)  { benchmark(b, 0x08, scsi.FromDevice) }
 func BenchmarkLiveWrite(b *testing.B) { benchmark(b, 0x0A, scsi.ToDevice) }
+
+// TestLiveCHAP wants TAPECTL_LAB_ISCSI_CHAP: the address of a logical unit that wants a password, with the password.
+func TestLiveCHAP(t *testing.T) {
+	text := os.Getenv("TAPECTL_LAB_ISCSI_CHAP")
+	if text == "" {
+		t.Skip("TAPECTL_LAB_ISCSI_CHAP is not set: no target that wants a password")
+	}
+	a, err := ParseAddress(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dial(t, a)
+	file := t.TempDir() + "/password"
+	if err := os.WriteFile(file, []byte(a.Password+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b := a
+	b.Password, b.PasswordFile = "", file
+	dial(t, b)
+	for name, wrong := range map[string]Address{
+		"wrong password": {User: a.User, Password: a.Password + "x", Host: a.Host, Port: a.Port, Target: a.Target, LUN: a.LUN},
+		"no password":    {Host: a.Host, Port: a.Port, Target: a.Target, LUN: a.LUN},
+	} {
+		tr, err := Open(context.Background(), wrong)
+		if err == nil {
+			tr.Close()
+			t.Errorf("%s: a session was set up", name)
+		} else if strings.Contains(err.Error(), a.Password) {
+			t.Errorf("%s: the error shows the password: %v", name, err)
+		} else {
+			t.Logf("%s: %v", name, err)
+		}
+	}
+}

@@ -11,11 +11,13 @@ import (
 type LUN struct {
 	Number   uint8
 	Identity scsi.Identity
+	// Err says why the unit, which the target lists, did not tell who it is. Identity holds what it told before.
+	Err error
 }
 
 // LUNs asks a target for its logical units and each of them who it is. The LUN in a does not matter, and LUN 0 is asked,
-// which every target has. Units that are listed and not present, or that do not answer, are left out; units
-// from 256 on cannot be reached and are left out too.
+// which every target has. Units that are listed and not present are left out, and so are those from 256 on, which cannot
+// be reached. A unit that does not answer has its Err set.
 func LUNs(ctx context.Context, a Address) ([]LUN, error) {
 	numbers, err := listLUNs(ctx, a)
 	if err != nil {
@@ -30,8 +32,8 @@ func LUNs(ctx context.Context, a Address) ([]LUN, error) {
 		if ctx.Err() != nil {
 			return out, fmt.Errorf("list the logical units of %s: %w", a, ctx.Err())
 		}
-		if err == nil && id.Present {
-			out = append(out, LUN{Number: uint8(n), Identity: id})
+		if err != nil || id.Present {
+			out = append(out, LUN{Number: uint8(n), Identity: id, Err: err})
 		}
 	}
 	return out, nil
