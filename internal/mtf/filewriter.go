@@ -157,7 +157,7 @@ func (w *fileWrite) exact(ctx context.Context) error {
 		if err := w.fill(ctx, uint64(w.size)-w.res.Bytes); err != nil {
 			return err
 		}
-	} else if w.size > 0 {
+	} else {
 		w.res.Grew = w.more()
 	}
 	if s.o.Checksums {

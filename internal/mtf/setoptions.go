@@ -14,15 +14,15 @@ const (
 
 // SetOptions describes a data set to be written.
 type SetOptions struct {
-	PhysicalBlock int    // bytes; a multiple of FormatLogicalBlock, at most MaxPhysicalBlock
-	FormatLogical int    // format logical block of the media family; 0 means DefaultFormatLogicalBlock
-	FamilyID      uint32 // media family id, as in the TAPE block
-	Sequence      uint16 // media sequence number, from 1
-	SetNumber     uint16 // data set number in the family, from 1
-	SSETObject    uint64 // logical object number at which the set begins (READ POSITION)
-	SetID         [16]byte
+	PhysicalBlock int      // bytes; a multiple of FormatLogicalBlock, at most MaxPhysicalBlock
+	FormatLogical int      // format logical block of the media family; 0 means DefaultFormatLogicalBlock
+	FamilyID      uint32   // media family id, as in the TAPE block
+	Sequence      uint16   // media sequence number, from 1
+	SetNumber     uint16   // data set number in the family, from 1
+	SSETObject    uint64   // logical object number at which the set begins (READ POSITION)
+	SetID         [16]byte // identity of the data set, kept in the SSET's operating system specific data
 
-	Name, Description, User, Machine string
+	Name, Description, User, Machine string    // Machine is the default of VolumeEntry.Machine
 	Created                          time.Time // media write date; zero means now
 	Method                           uint32    // 0 means MethodNormal
 	SoftwareMajor, SoftwareMinor     uint8

@@ -157,6 +157,9 @@ func (s *SetWriter) Volume(ctx context.Context, v VolumeEntry) error {
 	if err := s.begin(); err != nil {
 		return err
 	}
+	if v.Machine == "" {
+		v.Machine = s.o.Machine
+	}
 	b := VOLB{Header: Header{FLA: s.fla()}, Attributes: v.Attributes, Device: v.Device, Label: v.Label, Machine: v.Machine,
 		Date: DateTimeOf(v.Created)}
 	if b.Attributes&(VolumeDevice|VolumeUNC|VolumeOSSpecific|VolumeVendorDevice) == 0 {
