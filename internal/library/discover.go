@@ -36,6 +36,7 @@ type Discovery struct {
 type candidate struct {
 	address  string
 	identity scsi.Identity
+	others   []string // further addresses of the same drive: other paths to it
 	used     bool
 }
 
@@ -43,7 +44,10 @@ type candidate struct {
 var ErrNoLibrary = errors.New("not a tape library")
 
 // Discover looks at the device at the address: a medium changer, whose drives are found by serial number among the
-// companions and the extra addresses, or a stand-alone tape drive.
+// companions and the extra addresses, or a stand-alone tape drive. It changes nothing on the device and closes what it
+// opens.
+//
+// Errors: ErrNoLibrary, those of the host and of the device.
 func Discover(ctx context.Context, host Host, address string, extra []string) (*Discovery, error) {
 	t, err := host.Open(ctx, address)
 	if err != nil {
@@ -54,10 +58,12 @@ func Discover(ctx context.Context, host Host, address string, extra []string) (*
 	if err != nil {
 		return nil, fmt.Errorf("identify %s: %w", address, err)
 	}
-	switch id.DeviceType {
-	case scsi.ChangerDevice:
+	switch {
+	case !id.Present:
+		return nil, fmt.Errorf("%w: there is no device at %s", ErrNoLibrary, address)
+	case id.DeviceType == scsi.ChangerDevice:
 		return discoverChanger(ctx, host, address, t, extra)
-	case scsi.TapeDevice:
+	case id.DeviceType == scsi.TapeDevice:
 		return discoverDrive(address, id), nil
 	}
 	return nil, fmt.Errorf("%w: %s is a %s (%s %s)", ErrNoLibrary, address, id.DeviceType, id.Vendor, id.Product)
@@ -65,12 +71,17 @@ func Discover(ctx context.Context, host Host, address string, extra []string) (*
 
 // discoverDrive describes a library of one drive without a changer.
 func discoverDrive(address string, id scsi.Identity) *Discovery {
-	return &Discovery{Library: mediacatalog.Library{
+	d := &Discovery{Library: mediacatalog.Library{
 		Serial: id.Serial, Vendor: id.Vendor, Product: id.Product, Revision: id.Revision, Enabled: true, StandAlone: true,
-		Drives: []mediacatalog.LibraryDrive{libraryDrive(-1, &candidate{address: address, identity: id})},
+		Drives: []mediacatalog.LibraryDrive{libraryDrive(StandAloneElement, &candidate{address: address, identity: id})},
 	}}
+	if id.Serial == "" {
+		d.Notes = append(d.Notes, "the drive tells no serial number: it cannot be found again when its address changes")
+	}
+	return d
 }
 
+// discoverChanger describes a changer and pairs its drive elements with devices.
 func discoverChanger(ctx context.Context, host Host, address string, t scsi.Transport, extra []string) (*Discovery, error) {
 	c, err := changer.New(ctx, t)
 	if err != nil {
@@ -86,17 +97,22 @@ func discoverChanger(ctx context.Context, host Host, address string, t scsi.Tran
 	}
 	identifiers, err := c.DriveIdentifiers(ctx)
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, err
+		var transport *scsi.TransportError
+		if ctx.Err() != nil || errors.As(err, &transport) {
+			return nil, fmt.Errorf("read the serial numbers of the drives of changer %s: %w", address, err)
 		}
-		d.Notes = append(d.Notes, "the changer does not tell the serial numbers of its drives: "+err.Error())
+		d.note("the changer does not tell the serial numbers of its drives: %v", err)
 	}
-	candidates, err := candidates(ctx, host, address, extra, d)
+	found, err := candidates(ctx, host, address, extra, d)
 	if err != nil {
 		return nil, err
 	}
-	d.match(elements, identifiers, candidates)
+	d.match(elements, identifiers, d.paths(found))
 	return d, nil
+}
+
+func (d *Discovery) note(format string, args ...any) {
+	d.Notes = append(d.Notes, fmt.Sprintf(format, args...))
 }
 
 // candidates identifies the tape devices near the changer and those the operator named. A device that the operator
@@ -122,7 +138,7 @@ func candidates(ctx context.Context, host Host, address string, extra []string, 
 		case err != nil && (named[a] || ctx.Err() != nil):
 			return nil, fmt.Errorf("identify drive %s: %w", a, err)
 		case err != nil:
-			d.Notes = append(d.Notes, fmt.Sprintf("%s does not answer: %v", a, err))
+			d.note("%s does not answer: %v", a, err)
 		case id.DeviceType == scsi.TapeDevice:
 			found = append(found, &candidate{address: a, identity: id})
 		case named[a]:
@@ -141,27 +157,50 @@ func identifyAt(ctx context.Context, host Host, address string) (scsi.Identity, 
 	return scsi.Identify(ctx, t)
 }
 
-// match pairs drive elements with devices: by serial number first, then, where exactly one of each is left, by
-// elimination, because some changers cut off the last identifier (reference: tgt before 1.0.94) or give none.
-func (d *Discovery) match(elements []changer.Element, ids map[changer.ElementAddress]changer.DeviceIdentifier, candidates []*candidate) {
-	sort.Slice(elements, func(i, j int) bool { return elements[i].Address < elements[j].Address })
-	var open []changer.Element
-	for _, e := range elements {
-		c := bySerial(candidates, ids[e.Address].Serial)
-		if c == nil {
-			open = append(open, e)
+// paths folds the devices that are one drive, reached over several addresses, into one candidate: same vendor, product and
+// serial number (scsi.md 3.5). The first address is used; those that the operator named come first.
+func (d *Discovery) paths(found []*candidate) []*candidate {
+	type key struct{ vendor, product, serial string }
+	first := map[key]*candidate{}
+	var all []*candidate
+	for _, c := range found {
+		k := key{c.identity.Vendor, c.identity.Product, c.identity.Serial}
+		if known := first[k]; known != nil && k.serial != "" {
+			known.others = append(known.others, c.address)
 			continue
 		}
-		c.used = true
-		d.Library.Drives = append(d.Library.Drives, libraryDrive(int(e.Address), c))
+		first[k] = c
+		all = append(all, c)
 	}
+	for _, c := range all {
+		if len(c.others) > 0 {
+			d.note("the drive with serial number %s is reached over %d paths: %s is used, not %s", c.identity.Serial, len(c.others)+1,
+				c.address, strings.Join(c.others, ", "))
+		}
+	}
+	return all
+}
+
+// match pairs drive elements with devices: by serial number first, then by what drives say about their element, then,
+// where exactly one of each is left, by elimination, because some changers cut off the last identifier (tgt before
+// 1.0.94) or give none.
+func (d *Discovery) match(elements []changer.Element, ids map[changer.ElementAddress]changer.DeviceIdentifier, candidates []*candidate) {
+	sort.Slice(elements, func(i, j int) bool { return elements[i].Address < elements[j].Address })
+	open := d.pair(elements, func(e changer.Element) *candidate { return bySerial(candidates, ids[e.Address].Serial) })
+	open = d.pair(open, func(e changer.Element) *candidate {
+		if ids[e.Address].Serial != "" {
+			return nil // the changer names another drive
+		}
+		if c := bySerial(candidates, strings.TrimSpace(e.AlternateVolumeTag.Identifier)); c != nil { // quirk Q05
+			return c
+		}
+		return byElement(candidates, e.Address)
+	})
 	rest := unused(candidates)
 	if len(open) == 1 && len(rest) == 1 && compatibleSerial(ids[open[0].Address].Serial, rest[0].identity.Serial) {
-		rest[0].used = true
-		d.Library.Drives = append(d.Library.Drives, libraryDrive(int(open[0].Address), rest[0]))
-		d.Notes = append(d.Notes, fmt.Sprintf("drive element %d was matched with %s (serial number %s) because nothing else was left",
-			open[0].Address, rest[0].address, rest[0].identity.Serial))
-		open = nil
+		d.note("drive element %d was matched with %s (serial number %s) because nothing else was left",
+			open[0].Address, rest[0].address, rest[0].identity.Serial)
+		open = d.pair(open, func(changer.Element) *candidate { return rest[0] })
 	}
 	sort.Slice(d.Library.Drives, func(i, j int) bool {
 		return d.Library.Drives[i].ElementAddress < d.Library.Drives[j].ElementAddress
@@ -169,6 +208,36 @@ func (d *Discovery) match(elements []changer.Element, ids map[changer.ElementAdd
 	for _, e := range open {
 		d.Unmatched = append(d.Unmatched, unmatchedText(e, ids[e.Address], unused(candidates)))
 	}
+}
+
+// pair gives each element the device that find names, and returns the elements without one.
+func (d *Discovery) pair(elements []changer.Element, find func(changer.Element) *candidate) []changer.Element {
+	var open []changer.Element
+	for _, e := range elements {
+		c := find(e)
+		if c == nil {
+			open = append(open, e)
+			continue
+		}
+		c.used = true
+		d.Library.Drives = append(d.Library.Drives, libraryDrive(int(e.Address), c))
+	}
+	return open
+}
+
+// byElement returns the one unused candidate that says that it is in the element (VPD page B4h).
+func byElement(candidates []*candidate, address changer.ElementAddress) *candidate {
+	var found *candidate
+	for _, c := range candidates {
+		if c.used || !c.identity.ElementAddressKnown || c.identity.ElementAddress != uint16(address) {
+			continue
+		}
+		if found != nil {
+			return nil
+		}
+		found = c
+	}
+	return found
 }
 
 // compatibleSerial reports whether an identifier that was cut off can belong to the serial number.
@@ -203,7 +272,7 @@ func bySerial(candidates []*candidate, serial string) *candidate {
 	}
 	var found *candidate
 	for _, c := range candidates {
-		if c.used || c.identity.Serial != serial && c.identity.ManufacturerSerial != serial {
+		if id := c.identity; c.used || id.Serial != serial && id.ManufacturerSerial != serial && id.AutomationSerial != serial {
 			continue
 		}
 		if found != nil {

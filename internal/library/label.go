@@ -28,17 +28,19 @@ type Label struct {
 }
 
 // ReadLabel rewinds the tape and reads its label. Devices that fail give an error; content that is not ours gives a
-// Label without a Header.
+// Label without a Header. The position afterwards is behind the label.
 func (m *Mount) ReadLabel(ctx context.Context) (*Label, error) {
 	size := labelBuffer
 	for {
 		label, err := m.readLabel(ctx, size)
 		var long *drive.BlockTooLongError
-		if !errors.As(err, &long) || long.Length <= size || long.Length > mtf.MaxPhysicalBlock {
-			if err != nil {
-				err = fmt.Errorf("read the label of %s: %w", tapeName(m.Barcode), err)
-			}
-			return label, err
+		switch {
+		case err == nil:
+			return label, nil
+		case !errors.As(err, &long):
+			return nil, fmt.Errorf("read the label of %s: %w", tapeName(m.Barcode), err)
+		case long.Length > mtf.MaxPhysicalBlock || long.Length <= size:
+			return &Label{Damage: err}, nil // no tape in this format has such blocks
 		}
 		size = long.Length
 	}

@@ -9,8 +9,9 @@ import (
 
 // Memory is what the cartridge memory tells about a tape; zero fields are not known.
 type Memory struct {
-	Serial   string
-	Capacity int64 // bytes
+	Serial   string // of the cartridge, for its whole life
+	Barcode  string // what an application or a library wrote, not what the label on the cartridge shows
+	Capacity int64  // bytes
 }
 
 // Memory reads the cartridge memory. Without one, or when it cannot be read, everything is unknown: nothing depends on it.
@@ -23,34 +24,47 @@ func (m *Mount) Memory(ctx context.Context) Memory {
 		m.library.log.Warn("read the cartridge memory", "barcode", m.Barcode, "error", err)
 		return Memory{}
 	}
-	return Memory{Serial: mam.Serial, Capacity: int64(mam.MaximumCapacity) << 20}
+	return Memory{Serial: mam.Serial, Barcode: mam.Barcode, Capacity: int64(mam.MaximumCapacity)}
 }
+
+// memoryBarcode is what stands as barcode in the cartridge memory, for drives that no changer tells one for.
+func (m *Mount) memoryBarcode(ctx context.Context) string { return m.Memory(ctx).Barcode }
 
 // WriteApplicationMemory notes program, label and barcode in the cartridge memory. It is a convenience for those who
 // hold the cartridge in their hands one day; failures are logged and of no consequence.
 func (m *Mount) WriteApplicationMemory(ctx context.Context, software, version, label string) {
-	m.writeMemory(ctx, map[drive.AttributeID]string{
-		drive.AttributeApplicationVendor: software, drive.AttributeApplicationName: software, drive.AttributeApplicationVersion: version,
-		drive.AttributeUserMediumTextLabel: label, drive.AttributeBarcode: m.Barcode,
-	})
+	texts := []memoryText{
+		{drive.AttributeApplicationVendor, software}, {drive.AttributeApplicationName, software},
+		{drive.AttributeApplicationVersion, version}, {drive.AttributeUserMediumTextLabel, label},
+	}
+	if m.Barcode != "" {
+		texts = append(texts, memoryText{drive.AttributeBarcode, m.Barcode})
+	}
+	m.writeMemory(ctx, texts)
 }
 
 // WriteDate notes in the cartridge memory that the tape was written now.
 func (m *Mount) WriteDate(ctx context.Context) {
-	m.writeMemory(ctx, map[drive.AttributeID]string{drive.AttributeDateLastWritten: time.Now().UTC().Format("200601021504")})
+	m.writeMemory(ctx, []memoryText{{drive.AttributeDateLastWritten, time.Now().UTC().Format("200601021504")}})
 }
 
-func (m *Mount) writeMemory(ctx context.Context, texts map[drive.AttributeID]string) {
+// memoryText is one attribute to be written.
+type memoryText struct {
+	id   drive.AttributeID
+	text string
+}
+
+func (m *Mount) writeMemory(ctx context.Context, texts []memoryText) {
 	if !m.Capabilities().MAM {
 		return
 	}
-	for id, text := range texts {
-		a, ok := drive.NewTextAttribute(id, text)
+	for _, t := range texts {
+		a, ok := drive.NewTextAttribute(t.id, t.text)
 		if !ok {
 			continue
 		}
 		if err := m.WriteAttribute(ctx, a); err != nil {
-			m.library.log.Warn("write the cartridge memory", "barcode", m.Barcode, "attribute", int(id), "error", err)
+			m.library.log.Warn("write the cartridge memory", "barcode", m.Barcode, "attribute", int(t.id), "error", err)
 			return
 		}
 	}

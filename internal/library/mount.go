@@ -4,23 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"tapectl/internal/changer"
 	"tapectl/internal/drive"
-	"tapectl/internal/mediacatalog"
 	"tapectl/internal/scsi"
 )
 
-// presentTime is how long a drive may take to present a cartridge that it has unloaded (scsi.md Q31).
-const presentTime = 60 * time.Second
-
-// dismountTime bounds a dismount whose caller has given up: rewinding and unloading a full tape takes minutes.
-const dismountTime = 30 * time.Minute
-
 // MountRequest says which tape to mount and for what.
 type MountRequest struct {
-	// Element is where the tape is now; StandAloneElement for a stand-alone drive.
+	// Element is where the tape is now. It does not matter for a stand-alone drive.
 	Element int
 	// Drive is the operator's number of the drive to use, 0 for any that fits.
 	Drive int
@@ -30,7 +22,8 @@ type MountRequest struct {
 	MediaType string
 }
 
-// Mount is a tape in a drive, loaded and ready, locked against removal. It must be ended with Dismount, or with Leave.
+// Mount is a tape in a drive, loaded and ready, locked against removal. It must be ended with Dismount, or with Leave;
+// neither does anything a second time. It belongs to one goroutine at a time.
 type Mount struct {
 	*OpenDrive
 	Barcode string
@@ -40,335 +33,162 @@ type Mount struct {
 	element changer.ElementAddress
 	home    changer.ElementAddress
 	hasHome bool
+	ended   bool
 }
 
-// NoDriveError says why no drive of the library can take a tape now.
-type NoDriveError struct {
-	Barcode string
-	Reasons []string // one for each drive
-}
-
-// Error lists the drives and why each does not do.
-func (e *NoDriveError) Error() string {
-	s := fmt.Sprintf("find a drive for %s: none can take it", tapeName(e.Barcode))
-	for _, r := range e.Reasons {
-		s += "; " + r
-	}
-	return s
-}
+// ErrInUse says that a tape or drive is in use by another mount of this process.
+var ErrInUse = errors.New("it is in use by another task of this process")
 
 // Mount brings a tape into a drive that can read it (or write it), and waits until it is ready. A tape that sits in a
-// drive already is used there. Idle tapes in drives that are needed are put back first.
+// drive already is used there. Idle tapes in drives that are needed are put back first. Several goroutines may mount at
+// once: tapes are moved one after the other and load side by side.
 //
-// Mount does not look at what is on the tape: VerifyLabel does.
+// Mount does not look at what is on the tape: VerifyLabel does. When it fails, a tape that it has moved was put back,
+// or the error says where it is. It ends when ctx does, except for a move that has begun, and when the lease is lost.
+//
+// Errors: ErrNoElement, ErrSourceEmpty, ErrPickerOccupied, ErrInUse, *NoDriveError, *UnreachableError, *MoveError,
+// *LeaseLostError, ErrDriveEmpty, and what the drive says, such as *drive.CleaningCartridgeError.
 func (l *Library) Mount(ctx context.Context, r MountRequest) (*Mount, error) {
+	ctx, cancel := l.WhileHeld(ctx)
+	defer cancel()
+	if err := l.Lost(); err != nil {
+		return nil, err
+	}
 	if l.StandAlone() {
-		return l.mountStandAlone(ctx)
+		m, err := l.mountStandAlone(ctx, r)
+		return m, l.explain(err)
 	}
-	l.arm.Lock()
-	defer l.arm.Unlock()
-	elements, err := l.elements(ctx)
+	m, moved, err := l.bring(ctx, r)
 	if err != nil {
-		return nil, err
+		return nil, l.explain(err)
 	}
-	at := find(elements, changer.ElementAddress(r.Element))
-	if at == nil {
-		return nil, fmt.Errorf("mount from element %d: %w", r.Element, ErrNoElement)
-	}
-	if !at.Full {
-		return nil, fmt.Errorf("mount from %s: %w", Place(elements, at.Address), ErrSourceEmpty)
-	}
-	m := &Mount{library: l, Barcode: at.PrimaryVolumeTag.Identifier, home: at.Address, hasHome: true}
-	if at.Type == changer.DataTransfer {
-		return l.mountInPlace(ctx, m, elements, at)
-	}
-	d, err := l.chooseDrive(ctx, elements, m.Barcode, r)
-	if err != nil {
-		return nil, err
-	}
-	return l.mountInto(ctx, m, elements, *d)
-}
-
-// mountStandAlone waits for the tape that an operator has put into the only drive.
-func (l *Library) mountStandAlone(ctx context.Context) (*Mount, error) {
-	if len(l.record.Drives) == 0 {
-		return nil, fmt.Errorf("library %s has no drive", l.record.Name)
-	}
-	o, err := l.OpenDrive(ctx, l.record.Drives[0])
-	if err != nil {
-		return nil, err
-	}
-	m := &Mount{library: l, OpenDrive: o, Number: 1}
-	if err := l.ready(ctx, m, false); err != nil {
-		o.Close()
-		return nil, fmt.Errorf("mount the tape in %s: %w", l.driveName(o.Record), err)
+	if err := l.ready(ctx, m, moved); err != nil {
+		return nil, l.explain(l.abandon(ctx, m, moved, err))
 	}
 	return m, nil
 }
 
-// mountInPlace uses a tape that is in a drive already.
-func (l *Library) mountInPlace(ctx context.Context, m *Mount, elements []changer.Element, at *changer.Element) (*Mount, error) {
-	number := Number(elements, at.Address)
-	d := l.driveAt(at.Address)
-	if l.inUse(at.Address) {
-		return nil, fmt.Errorf("mount %s: it is in use in drive %d", tapeName(m.Barcode), number)
+// bring gets the tape into a drive, and the drive open and claimed. moved tells whether it was in a drive before.
+func (l *Library) bring(ctx context.Context, r MountRequest) (m *Mount, moved bool, err error) {
+	if err := l.takeArm(ctx); err != nil {
+		return nil, false, err
 	}
+	defer l.freeArm()
+	elements, err := l.elements(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	at := find(elements, changer.ElementAddress(r.Element))
+	switch {
+	case at == nil:
+		return nil, false, fmt.Errorf("mount from element %d: %w", r.Element, ErrNoElement)
+	case !at.Full:
+		return nil, false, fmt.Errorf("mount from %s: %w", Place(elements, at.Address), ErrSourceEmpty)
+	}
+	m = &Mount{library: l, Barcode: at.PrimaryVolumeTag.Identifier, home: at.Address, hasHome: true}
+	if err := pickerFree(elements); err != nil {
+		return nil, false, fmt.Errorf("mount %s: %w", tapeName(m.Barcode), err)
+	}
+	if at.Type == changer.DataTransfer {
+		return m, false, l.takeInPlace(ctx, m, elements, at)
+	}
+	if m.OpenDrive, err = l.chooseDrive(ctx, elements, m.Barcode, r); err != nil {
+		return nil, false, err
+	}
+	if err := l.moveIn(ctx, m, elements, at); err != nil {
+		return nil, false, errors.Join(err, m.OpenDrive.Close())
+	}
+	return m, true, nil
+}
+
+// takeInPlace uses a tape that is in a drive already.
+func (l *Library) takeInPlace(ctx context.Context, m *Mount, elements []changer.Element, at *changer.Element) error {
+	m.element, m.Number = at.Address, Number(elements, at.Address)
+	if l.claims.uses(at.Address) {
+		return fmt.Errorf("mount %s in drive %d: %w", tapeName(m.Barcode), m.Number, ErrInUse)
+	}
+	d := l.driveAt(at.Address)
 	if d == nil {
-		return nil, fmt.Errorf("mount %s: it is in drive %d, for which no device is known; `tapectl library show %s` tells more",
-			tapeName(m.Barcode), number, l.record.Name)
+		return fmt.Errorf("mount %s: it is in drive %d, for which no device is known; `tapectl library scan %s` looks for it, "+
+			"`tapectl tape move drive:%d slot:N` takes the tape out", tapeName(m.Barcode), m.Number, l.record.Name, m.Number)
 	}
 	o, err := l.OpenDrive(ctx, *d)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	m.OpenDrive, m.element, m.Number = o, at.Address, number
+	m.OpenDrive = o
 	m.home, m.hasHome = l.homeOf(ctx, elements, at)
-	if err := l.ready(ctx, m, false); err != nil {
-		o.Close()
-		return nil, fmt.Errorf("mount %s in drive %d: %w", tapeName(m.Barcode), number, err)
-	}
-	l.claim(m)
-	return m, nil
+	l.claims.take(m)
+	return nil
 }
 
-// mountInto moves the tape into the drive and gets it ready. When that fails the tape is put back.
-func (l *Library) mountInto(ctx context.Context, m *Mount, elements []changer.Element, d mediacatalog.LibraryDrive) (*Mount, error) {
-	o, err := l.OpenDrive(ctx, d)
-	if err != nil {
-		return nil, err
-	}
-	m.OpenDrive, m.element = o, changer.ElementAddress(d.ElementAddress)
+// moveIn moves the tape into the chosen drive and claims it. A changer that does not move from a mail slot into a drive
+// does it by way of a free slot, which is the tape's home then (scsi.md Q36).
+func (l *Library) moveIn(ctx context.Context, m *Mount, elements []changer.Element, at *changer.Element) error {
+	m.element = changer.ElementAddress(m.OpenDrive.Record.ElementAddress)
 	m.Number = Number(elements, m.element)
 	l.progress(fmt.Sprintf("moving %s from %s into drive %d", tapeName(m.Barcode), Place(elements, m.home), m.Number))
-	if err := l.move(ctx, m.home, m.element); err != nil {
-		o.Close()
-		return nil, err
-	}
-	delete(l.unloaded, m.element)
-	l.claim(m)
-	if err := l.ready(ctx, m, true); err != nil {
-		err = fmt.Errorf("mount %s in drive %d: %w", tapeName(m.Barcode), m.Number, err)
-		if derr := l.dismount(ctx, m); derr != nil {
-			err = errors.Join(err, derr)
+	err := l.move(ctx, m.home, m.element)
+	if at.Type == changer.ImportExport && (errors.Is(err, scsi.InvalidFieldInCDB) || errors.Is(err, scsi.InvalidElementAddress)) {
+		slot := freeSlot(elements, l.avoid(ctx, elements, m.element))
+		if slot == nil {
+			return err
 		}
-		return nil, err
+		if err := l.move(ctx, m.home, slot.Address); err != nil {
+			return err
+		}
+		m.home = slot.Address
+		err = l.move(ctx, m.home, m.element)
 	}
-	return m, nil
+	if err != nil {
+		return err
+	}
+	l.claims.setUnloaded(m.element, false)
+	l.claims.take(m)
+	return nil
 }
 
 // ready waits for the tape, sets the drive up and locks the tape in.
-func (l *Library) ready(ctx context.Context, m *Mount, justMoved bool) error {
-	err := m.WaitReady(ctx, drive.WaitOptions{JustMoved: justMoved, Progress: func(state string) {
+func (l *Library) ready(ctx context.Context, m *Mount, moved bool) error {
+	wait := drive.WaitOptions{JustMoved: moved, Progress: func(state string) {
 		l.progress(fmt.Sprintf("loading %s in drive %d: %s", tapeName(m.Barcode), m.Number, state))
-	}})
+	}}
+	err := m.WaitReady(ctx, wait)
+	if errors.Is(err, scsi.MediumNotPresent) && !moved && !l.StandAlone() {
+		// The changer says that a tape is in the drive: it was unloaded and never taken out.
+		if lerr := m.Load(ctx); lerr == nil {
+			err = m.WaitReady(ctx, wait)
+		}
+	}
 	if err != nil {
 		return err
 	}
+	l.claims.setUnloaded(m.element, false)
 	if err := m.Prepare(ctx, drive.PrepareOptions{}); err != nil {
 		return err
 	}
-	if err := m.PreventRemoval(ctx); err != nil && !errors.Is(err, scsi.InvalidOperationCode) {
+	if err := m.PreventRemoval(ctx); err != nil && !unsupported(err) {
 		return err
 	}
 	return nil
 }
 
-// chooseDrive picks the first drive that is enabled, has a device, fits the medium and is empty, or can be emptied.
-func (l *Library) chooseDrive(ctx context.Context, elements []changer.Element, barcode string, r MountRequest) (*mediacatalog.LibraryDrive, error) {
-	none := &NoDriveError{Barcode: barcode}
-	var occupied []mediacatalog.LibraryDrive
-	for i := range l.record.Drives {
-		d := l.record.Drives[i]
-		address := changer.ElementAddress(d.ElementAddress)
-		number := Number(elements, address)
-		e := find(elements, address)
-		switch {
-		case r.Drive != 0 && r.Drive != number:
-		case e == nil:
-			none.Reasons = append(none.Reasons, fmt.Sprintf("drive element %d is not in the library any more", address))
-		case !d.Enabled:
-			none.Reasons = append(none.Reasons, fmt.Sprintf("drive %d is disabled", number))
-		case e.Disabled:
-			none.Reasons = append(none.Reasons, fmt.Sprintf("drive %d is disabled by the library", number))
-		case !fits(d, r, barcode):
-			none.Reasons = append(none.Reasons, fmt.Sprintf("drive %d is %s and cannot %s the medium", number, d.Generation, verb(r.Write)))
-		case l.inUse(address):
-			none.Reasons = append(none.Reasons, fmt.Sprintf("drive %d is in use", number))
-		case e.Full:
-			occupied = append(occupied, d)
-		default:
-			return &d, nil
-		}
+// abandon ends a mount whose tape did not become ready: one that was moved is put back.
+func (l *Library) abandon(ctx context.Context, m *Mount, moved bool, cause error) error {
+	cause = fmt.Errorf("mount %s in drive %d: %w", tapeName(m.Barcode), m.Number, cause)
+	if !moved {
+		l.claims.drop(m)
+		m.ended = true
+		return errors.Join(fmt.Errorf("%w; it stays in the drive", cause), m.OpenDrive.Close())
 	}
-	for _, d := range occupied {
-		err := l.empty(ctx, elements, d)
-		if err == nil {
-			return &d, nil
-		}
-		none.Reasons = append(none.Reasons, err.Error())
+	if err := m.Dismount(ctx); err != nil {
+		return errors.Join(cause, err)
 	}
-	if r.Drive != 0 && len(none.Reasons) == 0 {
-		none.Reasons = append(none.Reasons, fmt.Sprintf("the library has no drive %d", r.Drive))
-	}
-	if len(none.Reasons) == 0 {
-		none.Reasons = append(none.Reasons, "no drive of the library was found as a device; `tapectl library show` tells why")
-	}
-	return nil, none
-}
-
-func verb(write bool) string {
-	if write {
-		return "write"
-	}
-	return "read"
-}
-
-// fits reports whether the drive can take the medium, as far as both are known.
-func fits(d mediacatalog.LibraryDrive, r MountRequest, barcode string) bool {
-	media := drive.Generation(r.MediaType)
-	if media == "" {
-		media = drive.MediaFromBarcode(barcode)
-	}
-	if media == "" || d.Generation == "" {
-		return true // the drive itself tells when the tape is in it
-	}
-	if r.Write {
-		return drive.CanWrite(drive.Generation(d.Generation), media)
-	}
-	return drive.CanRead(drive.Generation(d.Generation), media)
-}
-
-// empty puts the idle tape of a drive back to its slot.
-func (l *Library) empty(ctx context.Context, elements []changer.Element, d mediacatalog.LibraryDrive) error {
-	e := find(elements, changer.ElementAddress(d.ElementAddress))
-	o, err := l.OpenDrive(ctx, d)
-	if err != nil {
-		return err
-	}
-	m := &Mount{library: l, OpenDrive: o, element: e.Address, Number: Number(elements, e.Address), Barcode: e.PrimaryVolumeTag.Identifier}
-	m.home, m.hasHome = l.homeOf(ctx, elements, e)
-	return l.dismount(ctx, m)
-}
-
-// homeOf returns the storage element where the tape of a drive belongs: the one it came from while that is free, else
-// the one that the catalog remembers, else the first free one. Never a mail slot.
-func (l *Library) homeOf(ctx context.Context, elements []changer.Element, e *changer.Element) (changer.ElementAddress, bool) {
-	if e.SourceValid {
-		if s := find(elements, e.Source); s != nil && s.Type == changer.Storage && !s.Full {
-			return s.Address, true
-		}
-	}
-	if home, ok := l.rememberedHome(ctx, e.PrimaryVolumeTag.Identifier); ok {
-		if s := find(elements, home); s != nil && s.Type == changer.Storage && !s.Full {
-			return home, true
-		}
-	}
-	if s := freeSlot(elements, l.reserved); s != nil {
-		return s.Address, true
-	}
-	return 0, false
+	return fmt.Errorf("%w; it was put back into element %d", cause, m.home)
 }
 
 // Home returns the element that Dismount puts the tape into, and false when there is none.
 func (m *Mount) Home() (changer.ElementAddress, bool) { return m.home, m.hasHome }
 
-// Element returns the element address of the drive, StandAloneElement without a changer.
-func (m *Mount) Element() int {
-	if m.library.StandAlone() {
-		return StandAloneElement
-	}
-	return int(m.element)
-}
-
-// Dismount unloads the tape, puts it where it belongs and closes the drive. In a stand-alone drive the tape is rewound and
-// stays loaded. It finishes even when ctx has ended, within bounded time.
-func (m *Mount) Dismount(ctx context.Context) error {
-	l := m.library
-	l.arm.Lock()
-	defer l.arm.Unlock()
-	return l.dismount(ctx, m)
-}
-
-// Leave unlocks the tape, leaves it in the drive and closes the drive.
-func (m *Mount) Leave(ctx context.Context) error {
-	m.library.arm.Lock()
-	defer m.library.arm.Unlock()
-	m.library.release(m)
-	return errors.Join(m.AllowRemoval(context.WithoutCancel(ctx)), m.OpenDrive.Close())
-}
-
-func (l *Library) dismount(ctx context.Context, m *Mount) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dismountTime)
-	defer cancel()
-	defer m.OpenDrive.Close()
-	defer l.release(m)
-	what := fmt.Sprintf("dismount %s from drive %d", tapeName(m.Barcode), m.Number)
-	if err := m.AllowRemoval(ctx); err != nil && !errors.Is(err, scsi.InvalidOperationCode) {
-		l.log.Warn("allow removal", "drive", m.Number, "error", err)
-	}
-	if l.StandAlone() {
-		return m.Rewind(ctx)
-	}
-	l.progress(fmt.Sprintf("unloading %s from drive %d", tapeName(m.Barcode), m.Number))
-	if err := m.Unload(ctx); err != nil && !errors.Is(err, scsi.MediumNotPresent) {
-		return fmt.Errorf("%s: %w; the tape is still in the drive", what, err)
-	}
-	if !m.hasHome {
-		return fmt.Errorf("%s: no free slot; the tape stays in the drive, unloaded", what)
-	}
-	if err := l.awaitPresented(ctx, m.element); err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	l.unloaded[m.element] = true
-	return l.move(ctx, m.element, m.home)
-}
-
-// awaitPresented waits until the arm can take the cartridge, for changers that tell.
-func (l *Library) awaitPresented(ctx context.Context, address changer.ElementAddress) error {
-	elements, err := l.elements(ctx)
-	if err != nil {
-		return err
-	}
-	if !tellsAccess(elements) {
-		return nil
-	}
-	for waited := time.Duration(0); waited < presentTime; waited += time.Second {
-		e, err := l.changer.Element(ctx, address)
-		if err != nil {
-			return err
-		}
-		if e.Accessible || !e.Full {
-			return nil
-		}
-		if err := scsi.Sleep(ctx, time.Second); err != nil {
-			return err
-		}
-	}
-	return nil // the flag is a hint (scsi.md Q12): let the move decide
-}
-
-// tellsAccess reports whether the changer ever sets the ACCESS flag.
-func tellsAccess(elements []changer.Element) bool {
-	for _, e := range elements {
-		if e.Type == changer.Storage && e.Accessible {
-			return true
-		}
-	}
-	return false
-}
-
-// driveAt returns the catalog's drive in the element.
-func (l *Library) driveAt(address changer.ElementAddress) *mediacatalog.LibraryDrive {
-	for i := range l.record.Drives {
-		if l.record.Drives[i].ElementAddress == int(address) {
-			return &l.record.Drives[i]
-		}
-	}
-	return nil
-}
-
-func (l *Library) progress(text string) {
-	if l.options.Progress != nil {
-		l.options.Progress(text)
-	}
-}
+// Element returns the element address of the drive, StandAloneTape without a changer.
+func (m *Mount) Element() int { return int(m.element) }

@@ -10,12 +10,6 @@ import (
 	"tapectl/internal/scsi"
 )
 
-// settleTime is how long the elements may take to show what a successful MOVE MEDIUM did (scsi.md Q38).
-const settleTime = 30 * time.Second
-
-// recoveryTime bounds what is done after a move whose outcome has to be found out, even when the caller has given up.
-const recoveryTime = 10 * time.Minute
-
 // MoveOutcome says where a cartridge is after a move that did not go as asked.
 type MoveOutcome int
 
@@ -42,16 +36,17 @@ var (
 	ErrDestinationFull = errors.New("destination is full")
 	ErrStillLoaded     = errors.New("the drive still holds the tape")
 	ErrNoElement       = errors.New("no such element")
+	ErrSameElement     = errors.New("source and destination are the same element")
 )
 
 // MoveError says that a move did not put the cartridge where it was to go, and where it is now.
 type MoveError struct {
-	Barcode      string
-	From, To     string // in the operator's words, "slot 7 (element 1006)"
-	Outcome      MoveOutcome
-	Now          string // where the cartridge is, "" when it is where it was or nobody knows
-	Err          error
-	recoveryNote string
+	Barcode  string
+	From, To string // in the operator's words, "slot 7 (element 1006)"
+	Outcome  MoveOutcome
+	Now      string // where the cartridge is, "" when it is where it was or nobody knows
+	Err      error
+	note     string // what was tried afterwards, or what to do
 }
 
 // Error tells what was tried, why it failed, where the tape is, and what to do.
@@ -61,14 +56,14 @@ func (e *MoveError) Error() string {
 	case NotMoved:
 		s += "; nothing was moved"
 	case InTransport:
-		s += "; the tape is in the picker: `tapectl library status` shows it, `tapectl tape move` from the picker to a free slot frees it"
+		s += "; the tape is in the picker: `tapectl library status` shows it, `tapectl tape move picker:1 slot:N` puts it into a free slot"
 	case Elsewhere:
 		s += "; the tape is now in " + e.Now
 	case OutcomeUnknown:
 		s += "; where the tape is now is not known: look at `tapectl library status` before anything else"
 	}
-	if e.recoveryNote != "" {
-		s += "; " + e.recoveryNote
+	if e.note != "" {
+		s += "; " + e.note
 	}
 	return s
 }
@@ -83,60 +78,108 @@ func tapeName(barcode string) string {
 	return "tape " + barcode
 }
 
-// Move moves the cartridge in one element to another. The caller has unloaded a drive that is the source; a drive that
-// still holds its tape is refused.
+// Move moves the cartridge in one element to another; a tape that was left in the picker is moved out of it like any other.
+// A drive that still holds its tape loaded is refused as source, and one that a Mount of this process uses as either.
 //
-// When Move returns nil the cartridge is in the destination, as the changer itself reported afterwards. Otherwise the error is
-// a *MoveError that says where it is. A move that has begun is finished, and its outcome found out, even when ctx ends.
+// When Move returns nil the cartridge is in the destination, as the changer itself reported afterwards. A move that has begun
+// is finished, and its outcome found out, even when ctx ends.
+//
+// Errors: ErrStandAlone, *LeaseLostError, or a *MoveError that says where the cartridge is.
 func (l *Library) Move(ctx context.Context, from, to changer.ElementAddress) error {
-	l.arm.Lock()
-	defer l.arm.Unlock()
-	return l.move(ctx, from, to)
+	if l.StandAlone() {
+		return fmt.Errorf("move a tape of library %s: %w; `tapectl tape unload` gives it out", l.record.Name, ErrStandAlone)
+	}
+	if err := l.Lost(); err != nil {
+		return err
+	}
+	if err := l.takeArm(ctx); err != nil {
+		return err
+	}
+	defer l.freeArm()
+	for _, address := range []changer.ElementAddress{from, to} {
+		if l.claims.uses(address) {
+			place := fmt.Sprintf("drive element %d", address)
+			return &MoveError{From: fmt.Sprintf("element %d", from), To: fmt.Sprintf("element %d", to), Err: fmt.Errorf("%s: %w", place, ErrInUse)}
+		}
+	}
+	return l.explain(l.move(ctx, from, to))
 }
 
+// transfer is one move of a cartridge.
+type transfer struct {
+	*MoveError
+	from, to changer.ElementAddress
+	source   changer.ElementType
+}
+
+// move is Move for those who have the arm, and for drives in use.
 func (l *Library) move(ctx context.Context, from, to changer.ElementAddress) error {
+	t := &transfer{MoveError: &MoveError{}, from: from, to: to}
+	if err := l.check(ctx, t); err != nil {
+		return err
+	}
+	if err := l.Lost(); err != nil {
+		t.Err = err
+		return t.MoveError
+	}
+	// From here on the state of the library counts, not the caller's patience.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recoveryTime+2*settleTime)
+	defer cancel()
+	l.log.Info("move medium", "library", l.record.Name, "barcode", t.Barcode, "from", int(from), "to", int(to))
+	merr := l.moveMedium(ctx, t)
+	if merr == nil {
+		merr = l.awaitArrival(ctx, to)
+	}
+	after, err := l.after(ctx, t, merr)
+	if err != nil {
+		t.Err, t.Outcome = errors.Join(merr, err), OutcomeUnknown
+		l.noteMove(ctx, t.MoveError)
+		return t.MoveError
+	}
+	return l.conclude(ctx, t, after, merr)
+}
+
+// check reads the elements, describes the move in t and says why it must not even be tried.
+func (l *Library) check(ctx context.Context, t *transfer) error {
 	elements, err := l.elements(ctx)
 	if err != nil {
 		return err
 	}
-	m := &MoveError{From: Place(elements, from), To: Place(elements, to)}
-	source, destination := find(elements, from), find(elements, to)
+	source, destination := find(elements, t.from), find(elements, t.to)
+	t.From, t.To = Place(elements, t.from), Place(elements, t.to)
 	if source != nil {
-		m.Barcode = source.PrimaryVolumeTag.Identifier
+		if t.Barcode != "" && source.Full && !sameTape(source, t.Barcode) {
+			t.Err = fmt.Errorf("the tapes were changed meanwhile: %s now holds %s", t.From, tapeName(source.PrimaryVolumeTag.Identifier))
+			return t.MoveError
+		}
+		t.Barcode, t.source = source.PrimaryVolumeTag.Identifier, source.Type
 	}
-	if m.Err = l.refuse(ctx, elements, source, destination, m); m.Err != nil {
-		return m
+	if t.Err = l.refuse(ctx, elements, source, destination, t.MoveError); t.Err != nil {
+		return t.MoveError
 	}
-	l.log.Info("move medium", "library", l.record.Name, "barcode", m.Barcode, "from", int(from), "to", int(to))
-	merr := l.changer.Move(ctx, from, to)
-
-	// From here on the state of the library counts, not the caller's patience.
-	rctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recoveryTime)
-	defer cancel()
-	if merr == nil {
-		merr = l.awaitArrival(rctx, to)
-	}
-	after, rerr := l.elements(rctx)
-	if rerr != nil {
-		m.Err, m.Outcome = errors.Join(merr, rerr), OutcomeUnknown
-		l.noteMove(rctx, m)
-		return m
-	}
-	return l.conclude(rctx, m, after, source, to, merr)
+	return nil
 }
 
 // refuse says why a move must not even be tried.
 func (l *Library) refuse(ctx context.Context, elements []changer.Element, source, destination *changer.Element, m *MoveError) error {
 	switch {
-	case source == nil || destination == nil:
-		return ErrNoElement
+	case source == nil:
+		return fmt.Errorf("%w: %s", ErrNoElement, m.From)
+	case destination == nil:
+		return fmt.Errorf("%w: %s", ErrNoElement, m.To)
 	case source.Address == destination.Address:
-		return errors.New("source and destination are the same element")
+		return ErrSameElement
 	case !source.Full:
 		return fmt.Errorf("%w: %s holds no tape", ErrSourceEmpty, m.From)
 	case destination.Full:
 		return fmt.Errorf("%w: %s holds %s", ErrDestinationFull, m.To, tapeName(destination.PrimaryVolumeTag.Identifier))
-	case source.Type == changer.DataTransfer:
+	}
+	if source.Type != changer.MediumTransport {
+		if err := pickerFree(elements); err != nil {
+			return err
+		}
+	}
+	if source.Type == changer.DataTransfer {
 		return l.stillLoaded(ctx, elements, source.Address)
 	}
 	return nil
@@ -144,30 +187,87 @@ func (l *Library) refuse(ctx context.Context, elements []changer.Element, source
 
 // stillLoaded refuses to take a tape out of a drive of this library that has not unloaded it.
 func (l *Library) stillLoaded(ctx context.Context, elements []changer.Element, address changer.ElementAddress) error {
-	for _, d := range l.record.Drives {
-		if d.ElementAddress != int(address) {
-			continue
+	d := l.driveAt(address)
+	if d == nil || !d.Enabled || l.claims.hasUnloaded(address) {
+		return nil // the changer itself refuses when the drive holds on
+	}
+	o, err := l.OpenDrive(ctx, *d)
+	if err != nil {
+		if ctx.Err() != nil {
+			return err
 		}
-		if l.unloaded[address] {
-			return nil
-		}
-		o, err := l.OpenDrive(ctx, d)
-		if err != nil {
-			l.log.Warn("ask drive before a move", "drive", int(address), "error", err)
-			return nil // the changer itself refuses when the drive holds on
-		}
-		defer o.Close()
-		status, err := o.Status(ctx)
-		if err == nil && status.Ready {
-			return fmt.Errorf("%w: %s is loaded; `tapectl tape unload` unloads it and puts it back", ErrStillLoaded, Place(elements, address))
-		}
+		l.log.Warn("ask drive before a move", "drive", int(address), "error", err)
+		return nil
+	}
+	defer o.Close()
+	status, err := o.Status(ctx)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return err
+	case err != nil:
+		l.log.Warn("ask drive before a move", "drive", int(address), "error", err)
+	case status.Ready:
+		return fmt.Errorf("%w: %s is loaded; `tapectl tape unload` unloads it and puts it back", ErrStillLoaded, Place(elements, address))
 	}
 	return nil
 }
 
+// moveMedium sends MOVE MEDIUM, and again where it certainly was not executed and that may help (see retry.go).
+func (l *Library) moveMedium(ctx context.Context, t *transfer) error {
+	attentions, allowed := 0, false
+	for {
+		err := l.changer.Move(ctx, t.from, t.to)
+		switch {
+		case notExecuted(err) && attentions < attentionRetries:
+			attentions++
+		case errors.Is(err, scsi.RemovalPrevented) && !allowed:
+			allowed = true
+			l.allowRemoval(ctx, t)
+		default:
+			if errors.Is(err, scsi.RemovalPrevented) {
+				t.note = foreignLock
+			}
+			return err
+		}
+		// The elements may not be what they were: whatever kept the move from being executed changed something.
+		again := &transfer{MoveError: &MoveError{Barcode: t.Barcode}, from: t.from, to: t.to}
+		if cerr := l.check(ctx, again); cerr != nil {
+			if again.Err != nil {
+				cerr = again.Err
+			}
+			return fmt.Errorf("%w; it was not sent again: %w", err, cerr)
+		}
+	}
+}
+
+// foreignLock tells what a lock means that ALLOW from this host did not end.
+const foreignLock = "the lock against removal stays although this host took its own back: another host or program may be using the " +
+	"drive or the library; end it there, or power the drive off and on"
+
+// allowRemoval takes back what this host may have left locked: PREVENT of an earlier process that crashed. A lock of
+// another host stays (scsi.md Q39).
+func (l *Library) allowRemoval(ctx context.Context, t *transfer) {
+	if err := l.changer.AllowRemoval(ctx); err != nil && !unsupported(err) {
+		l.log.Warn("allow removal", "library", l.record.Name, "error", err)
+	}
+	for _, address := range []changer.ElementAddress{t.from, t.to} {
+		d := l.driveAt(address)
+		if d == nil {
+			continue
+		}
+		o, err := l.OpenDrive(ctx, *d)
+		if err == nil {
+			err = errors.Join(o.AllowRemoval(ctx), o.Close())
+		}
+		if err != nil && !unsupported(err) {
+			l.log.Warn("allow removal", "drive", int(address), "error", err)
+		}
+	}
+}
+
 // awaitArrival waits until the changer shows the destination full, as some take a while after they said GOOD.
 func (l *Library) awaitArrival(ctx context.Context, to changer.ElementAddress) error {
-	for waited := time.Duration(0); ; waited += time.Second {
+	for waited := time.Duration(0); ; waited += pollTime {
 		e, err := l.changer.Element(ctx, to)
 		if err != nil {
 			return err
@@ -178,47 +278,91 @@ func (l *Library) awaitArrival(ctx context.Context, to changer.ElementAddress) e
 		if waited >= settleTime {
 			return errors.New("the changer reported success, but the destination stays empty")
 		}
-		if err := scsi.Sleep(ctx, time.Second); err != nil {
+		if err := l.sleep(ctx, pollTime); err != nil {
 			return err
 		}
 	}
 }
 
+// after reads the elements as they are after a move. A command without an answer may still be carried out: then they
+// are read until two looks in a row show the cartridge in the same single place.
+func (l *Library) after(ctx context.Context, t *transfer, merr error) ([]changer.Element, error) {
+	elements, err := l.elements(ctx)
+	if err != nil || !outcomeUnknown(merr) {
+		return elements, err
+	}
+	last := t.placeIn(elements)
+	for waited := time.Duration(0); waited < settleTime; waited += pollTime {
+		if err := l.sleep(ctx, pollTime); err != nil {
+			return nil, err
+		}
+		if elements, err = l.elements(ctx); err != nil {
+			return nil, err
+		}
+		now := t.placeIn(elements)
+		if now != nil && last != nil && *now == *last {
+			break
+		}
+		last = now
+	}
+	return elements, nil
+}
+
+// placeIn returns the one element of source, destination and pickers that is full, nil for none or several.
+func (t *transfer) placeIn(elements []changer.Element) *changer.ElementAddress {
+	var at *changer.ElementAddress
+	for i := range elements {
+		e := &elements[i]
+		if !e.Full || e.Address != t.from && e.Address != t.to && e.Type != changer.MediumTransport {
+			continue
+		}
+		if at != nil {
+			return nil
+		}
+		at = &e.Address
+	}
+	return at
+}
+
 // conclude finds out where the cartridge is after a move, from the elements as they are now.
-func (l *Library) conclude(ctx context.Context, m *MoveError, after []changer.Element, source *changer.Element, to changer.ElementAddress, merr error) error {
-	from, dest := find(after, source.Address), find(after, to)
-	picker := inPicker(after, m.Barcode)
+func (l *Library) conclude(ctx context.Context, t *transfer, after []changer.Element, merr error) error {
+	from, dest := find(after, t.from), find(after, t.to)
+	picker := fullPicker(after)
 	switch {
-	case dest != nil && dest.Full && (from == nil || !from.Full) && sameTape(dest, m.Barcode):
-		delete(l.unloaded, source.Address)
-		l.recordMove(ctx, source.Address, to)
+	case dest != nil && dest.Full && (from == nil || !from.Full) && sameTape(dest, t.Barcode):
+		l.claims.setUnloaded(t.from, false)
+		l.recordMove(ctx, t.Barcode, t.from, t.to)
 		if merr != nil {
-			l.log.Warn("the move was reported as failed, but the tape arrived", "barcode", m.Barcode, "error", merr)
+			l.log.Warn("the move was reported as failed, but the tape arrived", "barcode", t.Barcode, "error", merr)
 		}
 		return nil
-	case picker != nil:
-		m.Err, m.Outcome = merr, InTransport
-		l.putBack(ctx, m, after, picker, source.Address)
-	case from != nil && from.Full && (dest == nil || !dest.Full):
-		m.Err, m.Outcome = merr, NotMoved
+	case t.source != changer.MediumTransport && picker != nil && sameTape(picker, t.Barcode) && (from == nil || !from.Full):
+		t.Err, t.Outcome = merr, InTransport
+		l.putBack(ctx, t, after, picker)
+	case from != nil && from.Full && sameTape(from, t.Barcode) && (dest == nil || !dest.Full):
+		t.Err, t.Outcome = merr, NotMoved
 	default:
-		m.Err, m.Outcome = merr, OutcomeUnknown
+		t.Err, t.Outcome = merr, OutcomeUnknown
 	}
-	if m.Err == nil {
-		m.Err = errors.New("the changer reported success")
+	if t.Err == nil {
+		t.Err = errors.New("the changer reported success, but the elements show something else")
 	}
-	l.noteMove(ctx, m)
-	return m
+	l.noteMove(ctx, t.MoveError)
+	return t.MoveError
 }
 
 // putBack tries once to bring a cartridge that was left in the picker to where it came from, or to a free slot.
-func (l *Library) putBack(ctx context.Context, m *MoveError, elements []changer.Element, picker *changer.Element, home changer.ElementAddress) {
-	target := find(elements, home)
+func (l *Library) putBack(ctx context.Context, t *transfer, elements []changer.Element, picker *changer.Element) {
+	if err := l.Lost(); err != nil {
+		t.note = "it was not moved on, because the lease of the library is lost"
+		return
+	}
+	target := find(elements, t.from)
 	if target == nil || target.Full || target.Type == changer.DataTransfer {
-		target = freeSlot(elements, l.reserved)
+		target = freeSlot(elements, l.avoid(ctx, elements, t.from))
 	}
 	if target == nil {
-		m.recoveryNote = "there is no free slot to put it into"
+		t.note = "there is no free slot to put it into"
 		return
 	}
 	err := l.changer.Move(ctx, picker.Address, target.Address)
@@ -226,53 +370,17 @@ func (l *Library) putBack(ctx context.Context, m *MoveError, elements []changer.
 		err = l.awaitArrival(ctx, target.Address)
 	}
 	if err != nil {
-		m.recoveryNote = fmt.Sprintf("moving it on to %s failed as well: %v", Place(elements, target.Address), err)
+		t.note = fmt.Sprintf("moving it on to %s failed as well: %v", Place(elements, target.Address), err)
+		if e, eerr := l.changer.Element(ctx, picker.Address); eerr != nil || !e.Full {
+			t.Outcome = OutcomeUnknown // it is neither where it was nor certainly anywhere else
+		}
 		return
 	}
-	if target.Address == home {
-		m.Outcome = NotMoved
-		m.recoveryNote = "the tape had stayed in the picker and was put back"
+	if target.Address == t.from {
+		t.Outcome, t.note = NotMoved, "the tape had stayed in the picker and was put back"
 		return
 	}
-	l.recordMove(ctx, home, target.Address)
-	m.Outcome, m.Now = Elsewhere, Place(elements, target.Address)
-}
-
-// find returns the element with the address, nil if there is none.
-func find(elements []changer.Element, address changer.ElementAddress) *changer.Element {
-	for i := range elements {
-		if elements[i].Address == address {
-			return &elements[i]
-		}
-	}
-	return nil
-}
-
-// inPicker returns the picker that holds the cartridge.
-func inPicker(elements []changer.Element, barcode string) *changer.Element {
-	for i := range elements {
-		e := &elements[i]
-		if e.Type == changer.MediumTransport && e.Full && sameTape(e, barcode) {
-			return e
-		}
-	}
-	return nil
-}
-
-// sameTape reports whether the element may hold the tape with the barcode: a barcode that was not read says nothing.
-func sameTape(e *changer.Element, barcode string) bool {
-	have := e.PrimaryVolumeTag.Identifier
-	return have == "" || barcode == "" || have == barcode
-}
-
-// freeSlot returns an empty storage element that can be reached and is not in avoid; never a mail slot, which would
-// put the tape out of the library.
-func freeSlot(elements []changer.Element, avoid map[changer.ElementAddress]bool) *changer.Element {
-	for i := range elements {
-		e := &elements[i]
-		if e.Type == changer.Storage && !e.Full && !e.Disabled && !avoid[e.Address] {
-			return e
-		}
-	}
-	return nil
+	l.claims.setUnloaded(t.from, false)
+	l.recordMove(ctx, t.Barcode, t.from, target.Address)
+	t.Outcome, t.Now = Elsewhere, Place(elements, target.Address)
 }

@@ -11,8 +11,8 @@ import (
 
 // recordMove writes into the catalog that a tape went from one element to another. A catalog that cannot be written does
 // not undo the move: the next inventory sets it right.
-func (l *Library) recordMove(ctx context.Context, from, to changer.ElementAddress) {
-	mediaID := l.mediaAt(ctx, from)
+func (l *Library) recordMove(ctx context.Context, barcode string, from, to changer.ElementAddress) {
+	mediaID := l.mediaIn(ctx, barcode, from)
 	if mediaID == "" {
 		return
 	}
@@ -22,19 +22,47 @@ func (l *Library) recordMove(ctx context.Context, from, to changer.ElementAddres
 	}
 }
 
-// mediaAt returns the catalog's identifier of the tape that it takes to be in the element, "" if it knows of none.
-func (l *Library) mediaAt(ctx context.Context, address changer.ElementAddress) string {
+// mediaIn returns the catalog's identifier of the tape with the barcode that was in the element, "" if it knows of none:
+// the one that it has in the element unless the barcodes differ (then someone has changed tapes since the inventory), else
+// the only one of this library with the barcode.
+func (l *Library) mediaIn(ctx context.Context, barcode string, address changer.ElementAddress) string {
 	elements, err := l.catalog.Elements(ctx, l.record.LibraryID)
 	if err != nil {
 		l.log.Warn("read the elements from the catalog", "library", l.record.Name, "error", err)
 		return ""
 	}
 	for _, e := range elements {
-		if e.ElementAddress == int(address) {
+		if e.ElementAddress == int(address) && e.MediaID != "" && (barcode == "" || e.Barcode == "" || e.Barcode == barcode) {
 			return e.MediaID
 		}
 	}
+	if m := l.mediumWith(ctx, barcode); m != nil {
+		return m.MediaID
+	}
 	return ""
+}
+
+// mediumWith returns the one tape of this library that the catalog knows with the barcode, nil for none and for several.
+func (l *Library) mediumWith(ctx context.Context, barcode string) *mediacatalog.Media {
+	if barcode == "" {
+		return nil
+	}
+	media, err := l.catalog.MediaByBarcode(ctx, barcode)
+	if err != nil {
+		l.log.Warn("look for a tape in the catalog", "barcode", barcode, "error", err)
+		return nil
+	}
+	var here *mediacatalog.Media
+	for i := range media {
+		if media[i].LibraryID != l.record.LibraryID {
+			continue
+		}
+		if here != nil {
+			return nil
+		}
+		here = &media[i]
+	}
+	return here
 }
 
 // noteMove keeps what is known about a failed move, for those who look for the tape later.
@@ -55,31 +83,9 @@ func (l *Library) noteMove(ctx context.Context, m *MoveError) {
 
 // rememberedHome returns the storage element that the catalog knows as the home of the tape with the barcode.
 func (l *Library) rememberedHome(ctx context.Context, barcode string) (changer.ElementAddress, bool) {
-	if barcode == "" {
+	m := l.mediumWith(ctx, barcode)
+	if m == nil || m.HomeElement < 0 {
 		return 0, false
 	}
-	media, err := l.catalog.MediaByBarcode(ctx, barcode)
-	if err != nil || len(media) != 1 || media[0].LibraryID != l.record.LibraryID || media[0].HomeElement < 0 {
-		return 0, false
-	}
-	return changer.ElementAddress(media[0].HomeElement), true
+	return changer.ElementAddress(m.HomeElement), true
 }
-
-// claim marks the drive of a mount, and the slot that its tape goes back to, as in use.
-func (l *Library) claim(m *Mount) {
-	l.mounted[m.element] = true
-	if m.hasHome {
-		l.reserved[m.home] = true
-	}
-}
-
-// release undoes claim.
-func (l *Library) release(m *Mount) {
-	delete(l.mounted, m.element)
-	if m.hasHome {
-		delete(l.reserved, m.home)
-	}
-}
-
-// inUse reports whether a Mount of this process uses the drive.
-func (l *Library) inUse(address changer.ElementAddress) bool { return l.mounted[address] }
