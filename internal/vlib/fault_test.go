@@ -295,14 +295,18 @@ func TestDamagedFolder(t *testing.T) {
 		"bad values": func(f string) error {
 			return os.WriteFile(filepath.Join(f, "library.json"), []byte(`{"Format":1,"Config":{"Slots":-1}}`), 0o666)
 		},
-		"huge configuration": func(f string) error { return os.WriteFile(filepath.Join(f, "library.json"), make([]byte, 2<<20), 0o666) },
-		"no table":           func(f string) error { return os.Remove(filepath.Join(f, "cartridges.tab")) },
-		"short table":        func(f string) error { return os.Truncate(filepath.Join(f, "cartridges.tab"), 10) },
-		"flipped table":      func(f string) error { return flip(filepath.Join(f, "cartridges.tab"), 100) },
-		"no state":           func(f string) error { return os.Remove(filepath.Join(f, "drive0", "state")) },
-		"flipped state":      func(f string) error { return flip(filepath.Join(f, "drive0", "state"), 500) },
-		"short state":        func(f string) error { return os.Truncate(filepath.Join(f, "drive0", "state"), 100) },
-		"broken faults":      func(f string) error { return os.WriteFile(filepath.Join(f, "drive0", "faults.json"), []byte("[{}]"), 0o666) },
+		"huge configuration": func(f string) error {
+			return os.WriteFile(filepath.Join(f, "library.json"), make([]byte, 2<<20), 0o666)
+		},
+		"no table":      func(f string) error { return os.Remove(filepath.Join(f, "cartridges.tab")) },
+		"short table":   func(f string) error { return os.Truncate(filepath.Join(f, "cartridges.tab"), 10) },
+		"flipped table": func(f string) error { return flip(filepath.Join(f, "cartridges.tab"), 100) },
+		"no state":      func(f string) error { return os.Remove(filepath.Join(f, "drive0", "state")) },
+		"flipped state": func(f string) error { return flip(filepath.Join(f, "drive0", "state"), 500) },
+		"short state":   func(f string) error { return os.Truncate(filepath.Join(f, "drive0", "state"), 100) },
+		"broken faults": func(f string) error {
+			return os.WriteFile(filepath.Join(f, "drive0", "faults.json"), []byte("[{}]"), 0o666)
+		},
 	}
 	for name, do := range damage {
 		t.Run(name, func(t *testing.T) {

@@ -98,14 +98,15 @@ func TestKilledWriterLeavesAGoodTape(t *testing.T) {
 		out, err := c.StdoutPipe()
 		must(t, err)
 		must(t, c.Start())
-		time.AfterFunc(time.Duration(300+round*57)*time.Millisecond, func() { c.Process.Kill() })
 		flushed := 0
 		for {
 			n := 0
 			if _, err := fmt.Fscanln(out, &n); err != nil {
 				break
 			}
-			flushed = n
+			if flushed = n; n == 100 {
+				time.AfterFunc(time.Duration(round*7)*time.Millisecond, func() { c.Process.Kill() })
+			}
 		}
 		if err := c.Wait(); err == nil {
 			t.Fatal("the writer ended by itself")

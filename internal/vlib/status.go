@@ -184,7 +184,8 @@ func (d *device) peekLoad() (byte, error) {
 // encodeElements makes the answer, no longer than the quirk allows.
 func (t *task) encodeElements(list []changer.Element, r changer.ReadElementStatus) ([]byte, error) {
 	q := &t.d.config.Quirks
-	o := changer.EncodeOptions{VolumeTag: r.VolumeTag, DeviceIdentifier: r.DeviceIdentifier}
+	// The empty identifier header behind each descriptor is what most changers send; truncating ones lose it first.
+	o := changer.EncodeOptions{VolumeTag: r.VolumeTag, DeviceIdentifier: r.DeviceIdentifier, IdentifierHeader: true}
 	b, err := changer.EncodeElementStatus(list, o)
 	for err == nil && q.MaxAnswer > 0 && len(b) > q.MaxAnswer && len(list) > 1 {
 		list = list[:max(1, len(list)*q.MaxAnswer/len(b))]

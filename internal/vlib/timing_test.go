@@ -89,37 +89,41 @@ func TestWaitsEndWithContextAndTimeout(t *testing.T) {
 	}
 }
 
-// TestRate writes and reads against a limited speed and looks at the clock and at the processor time.
+// TestRate writes and reads against a limited speed and looks at the clock and at the processor time. The limit must hold
+// always; that it is reached, and cheaply, must show in one of a few tries, since the machine may be busy with other things.
 func TestRate(t *testing.T) {
-	const rate, buffer, size = 400e6, 4 << 20, 1 << 20
+	const rate, buffer, size, blocks = 60e6, 8 << 20, 256 << 10, 240
 	l, tr := loadedDrive(t, vlib.Config{TapeCount: 1, Capacity: 1 << 40})
 	must(t, l.SetTiming(vlib.Timing{Rate: rate, Buffer: buffer}))
 	p := make([]byte, size)
-	const blocks = 400
-	check := func(what string, f func()) {
-		t.Helper()
-		start, cpu := time.Now(), cpuTime()
-		f()
-		took, used := time.Since(start), cpuTime()-cpu
-		ideal := float64(blocks*size-buffer) / rate
-		if off := took.Seconds()/ideal - 1; off < -0.01 || off > 0.02 && !raceDetector && off*ideal > 0.1 {
-			t.Errorf("%s took %v, want %.3f s: %.1f %% off", what, took, ideal, 100*off)
-		} else {
-			t.Logf("%s: %.1f MB/s, %.2f %% off, processor %v", what, blocks*size/took.Seconds()/1e6, 100*off, used)
+	ideal := float64(blocks*size-buffer) / rate
+	run := func(command func([]byte) *scsi.Command) (off float64, cpu time.Duration) {
+		rewind(t, tr)
+		start, used := time.Now(), cpuTime()
+		for range blocks {
+			must(t, scsi.Do(context.Background(), tr, command(p)))
+		}
+		off, cpu = time.Since(start).Seconds()/ideal-1, cpuTime()-used
+		if off < -0.005 {
+			t.Errorf("%.2f %% faster than the limit", -100*off)
+		}
+		must(t, scsi.Do(context.Background(), tr, scsi.NewCommand(drive.WriteFilemarks6{}, scsi.NoData, nil, time.Minute)))
+		return off, cpu
+	}
+	for name, command := range map[string]func([]byte) *scsi.Command{"write": writeCommand, "read": readCommand} {
+		if name == "read" {
+			run(writeCommand)
+		}
+		best := 1e9
+		for try := 0; try < 6 && best > 0.02; try++ {
+			off, cpu := run(command)
+			best = min(best, off)
+			t.Logf("%s: %.2f %% slower than %.0f MB/s, processor %v", name, 100*off, rate/1e6, cpu)
+		}
+		if best > 0.02 && !raceDetector {
+			t.Errorf("%s: at best %.2f %% slower than the limit", name, 100*best)
 		}
 	}
-	check("write", func() {
-		for range blocks {
-			must(t, scsi.Do(context.Background(), tr, writeCommand(p)))
-		}
-	})
-	must(t, scsi.Do(context.Background(), tr, scsi.NewCommand(drive.WriteFilemarks6{}, scsi.NoData, nil, time.Minute)))
-	rewind(t, tr)
-	check("read", func() {
-		for range blocks {
-			must(t, scsi.Do(context.Background(), tr, readCommand(p)))
-		}
-	})
 }
 
 func cpuTime() time.Duration {
