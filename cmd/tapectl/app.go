@@ -28,6 +28,12 @@ type app struct {
 	verbose        bool
 	noProgress     bool
 	finished       atomic.Bool
+	shown          *atomic.Pointer[progress] // what the running command shows, nil for none
+}
+
+// newApp makes the app of one command line.
+func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
+	return &app{stdin: stdin, stdout: stdout, stderr: stderr, shown: new(atomic.Pointer[progress])}
 }
 
 // log returns the logger: to standard error with --verbose, else nowhere.
@@ -148,7 +154,8 @@ func (a *app) confirm(yes bool, question string) error {
 	if !isTerminal(a.stdin) {
 		return refusedError{fmt.Errorf("%s: not done; add --yes to do it without being asked", question)}
 	}
-	fmt.Fprintf(a.stderr, "%s [y/N] ", question)
+	a.settle()
+	fmt.Fprintf(a.stderr, "%s [y/N] ", printable(question))
 	line, err := bufio.NewReader(a.stdin).ReadString('\n')
 	if err != nil || !strings.EqualFold(strings.TrimSpace(line), "y") {
 		return refusedError{fmt.Errorf("%s: not done", question)}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -85,7 +86,7 @@ func (a *app) backup(ctx context.Context, libraryName string, r backup.Request) 
 	r.Progress = func(b backup.Progress) {
 		p.set(fmt.Sprintf("copy %d of %d, tape %s", b.Copy, b.Copies, b.Barcode), b.Bytes, b.Total)
 	}
-	return a.withLibrary(ctx, libraryName, "backup "+r.Name, p.text, func(cat *mediacatalog.Catalog, lib *library.Library) error {
+	return a.withLibrary(ctx, libraryName, "backup "+r.Name, p.wait, func(cat *mediacatalog.Catalog, lib *library.Library) error {
 		if err := a.refresh(ctx, cat, lib); err != nil {
 			return err
 		}
@@ -115,15 +116,13 @@ func (a *app) printBackup(r backup.Request, result *backup.Result) error {
 	for _, s := range result.Skipped {
 		v.Skipped = append(v.Skipped, s.Error())
 	}
+	written := slices.DeleteFunc(slices.Clone(result.Copies), func(c backup.CopyResult) bool { return c.State == "" })
 	return a.print(v, func(w io.Writer) {
 		fmt.Fprintf(w, "Recovery point %s (%s)\n", shortID(result.RecoveryPointID), printable(r.Name))
-		for _, c := range result.Copies {
-			if c.State == "" {
-				continue
-			}
-			fmt.Fprintf(w, "  copy %d: tape %s, label %q, data set %d: %s, %s, %s\n", c.Number, orDash(printable(c.Barcode)), c.Label, c.SetNumber, c.State,
-				countText(c.Files, "file"), sizeText(c.Bytes))
-		}
+		table(w, "COPY|TAPE|LABEL|SET|STATE|FILES|SIZE", len(written), func(i int) []string {
+			c := written[i]
+			return []string{fmt.Sprint(c.Number), orDash(c.Barcode), c.Label, fmt.Sprint(c.SetNumber), c.State, fmt.Sprint(c.Files), sizeText(c.Bytes)}
+		})
 		for _, s := range v.Skipped {
 			fmt.Fprintf(w, "  not backed up as it was: %s\n", printable(s))
 		}

@@ -128,6 +128,7 @@ func (a *app) walkTape(ctx context.Context, mount *library.Mount) error {
 	if err != nil {
 		return err
 	}
+	a.settle()
 	if !a.json {
 		fmt.Fprintf(a.stdout, "On the tape is %s.\n", printable(label.String()))
 	}

@@ -22,7 +22,8 @@ func newDemoCommand(a *app) *cobra.Command {
 		Use:   "demo",
 		Short: "Show the whole story on a virtual library, in seconds, with nothing left behind",
 		Long: `Create a virtual tape library in a temporary folder, inventory it, back up a database backup to two tapes, find it
-again, restore it elsewhere and compare. Nothing of it is left behind. --bak takes a SQL Server backup file of yours.`,
+again, restore it elsewhere and compare. Nothing of it is left behind, and your catalog is not touched. --bak takes a SQL
+Server backup file of yours; the temporary folder ($TMPDIR) then needs three times its size.`,
 		Example: "  tapectl demo\n  tapectl demo --bak /backup/DPMDB.bak",
 		Args:    exactArgs(0),
 		RunE:    func(c *cobra.Command, _ []string) error { return a.demo(c.Context(), bak) },
@@ -37,6 +38,7 @@ type demo struct {
 	ctx    context.Context
 	folder string
 	step   int
+	quiet  bool // the story is over in a moment: no progress
 }
 
 func (a *app) demo(ctx context.Context, bak string) (err error) {
@@ -45,7 +47,7 @@ func (a *app) demo(ctx context.Context, bak string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	d := &demo{app: a, ctx: ctx, folder: folder}
+	d := &demo{app: a, ctx: ctx, folder: folder, quiet: bak == ""}
 	begun := time.Now()
 	if bak == "" {
 		bak = filepath.Join(folder, "DPMDB.bak")
@@ -53,39 +55,44 @@ func (a *app) demo(ctx context.Context, bak string) (err error) {
 			return err
 		}
 	}
-	if err := d.story(bak); err != nil {
+	info, err := os.Stat(bak)
+	if err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return usageError{fmt.Errorf("demo: %s is no file", bak)}
+	}
+	fmt.Fprintf(a.stdout, "All of this happens in a temporary folder, $DEMO = %s. It needs no hardware.\n", folder)
+	if err := d.story(bak, info.Size()); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.stdout, "\nThat was the whole story in %.1f seconds; the folder %s is gone again.\n", time.Since(begun).Seconds(), folder)
+	fmt.Fprintf(a.stdout, "\nThat was the whole story, in %.1f seconds. $DEMO is removed again.\n", time.Since(begun).Seconds())
 	return nil
 }
 
-func (d *demo) story(bak string) error {
+// story carries out the steps with a backup file of size bytes.
+func (d *demo) story(bak string, size int64) error {
 	library := filepath.Join(d.folder, "library")
-	if err := d.tell("A tape library: here a virtual one; with a real one you begin at the next step.",
-		"vlib", "create", library, "--slots", "12", "--tapes", "6", "--capacity", "64G"); err != nil {
-		return err
-	}
-	if err := d.tell("Add it by the address of its changer. The drives are found by their serial numbers.",
-		"library", "add", "main", "--changer", vlibPrefix+library); err != nil {
-		return err
-	}
-	if err := d.tell("What is in it?", "inventory", "main", "--fast"); err != nil {
-		return err
-	}
-	if err := d.tell("Back up the database that knows where everything is, to two tapes, for 99 years.",
-		"backup", "DPMDB", bak, "--copies", "2", "--retain", "99y"); err != nil {
-		return err
-	}
-	if err := d.tell("The library now:", "library", "status", "main", "--picture"); err != nil {
-		return err
-	}
-	if err := d.tell("The worst day: the server is gone. Which tape holds DPMDB?", "locate", "DPMDB"); err != nil {
-		return err
-	}
 	target := filepath.Join(d.folder, "restored")
-	if err := d.tell("Get it back, on another machine if need be.", "restore", "DPMDB", "--to", target); err != nil {
-		return err
+	capacity := fmt.Sprint(max(64_000_000_000, 2*size))
+	for _, step := range []struct {
+		why  string
+		args []string
+	}{
+		{"A tape library: a virtual one here. With a real one you begin at the next step.",
+			[]string{"vlib", "create", library, "--slots", "12", "--tapes", "6", "--capacity", capacity}},
+		{"Add it by the address of its changer. Its drives are found by their serial numbers.",
+			[]string{"library", "add", "main", "--changer", vlibPrefix + library}},
+		{"What is in it?", []string{"inventory", "main", "--fast"}},
+		{"Back up the database that knows where everything is: to two tapes, for 99 years.",
+			[]string{"backup", "DPMDB", bak, "--copies", "2", "--retain", "99y"}},
+		{"The library now:", []string{"library", "status", "main", "--picture"}},
+		{"The worst day: the server is gone. Which tapes hold DPMDB?", []string{"locate", "DPMDB"}},
+		{"Get it back.", []string{"restore", "DPMDB", "--to", target}},
+	} {
+		if err := d.tell(step.why, step.args...); err != nil {
+			return err
+		}
 	}
 	return d.compare(bak, filepath.Join(target, filepath.Base(bak)))
 }
@@ -96,16 +103,17 @@ func (d *demo) tell(why string, args ...string) error {
 		return err
 	}
 	d.step++
-	fmt.Fprintf(d.stdout, "\n%d. %s\n   $ tapectl %s\n", d.step, why, strings.ReplaceAll(strings.Join(args, " "), d.folder, "$DEMO"))
+	fmt.Fprintf(d.stdout, "\n%d. %s\n   $ tapectl %s\n", d.step, why, d.short(strings.Join(args, " ")))
 	var out bytes.Buffer
-	child := &app{
-		stdin: strings.NewReader(""), stdout: &out, stderr: d.stderr,
-	}
+	child := newApp(strings.NewReader(""), &out, d.stderr)
+	child.shown = d.shown
 	root := newRootCommand(child)
 	root.SetArgs(append(d.globalFlags(), args...))
 	err := root.ExecuteContext(d.ctx)
-	for _, line := range strings.Split(strings.TrimRight(out.String(), "\n"), "\n") {
-		fmt.Fprintf(d.stdout, "   %s\n", strings.ReplaceAll(line, d.folder, "$DEMO"))
+	d.settle()
+	for line := range strings.Lines(out.String()) {
+		line = strings.TrimRight(line, "\n")
+		fmt.Fprintf(d.stdout, "   %s\n", d.short(line))
 	}
 	return err
 }
@@ -113,7 +121,7 @@ func (d *demo) tell(why string, args ...string) error {
 // globalFlags are the flags that each command of the story gets: a catalog of its own, never the operator's, and what the demo was given.
 func (d *demo) globalFlags() []string {
 	flags := []string{"--catalog", filepath.Join(d.folder, "catalog.db")}
-	if d.noProgress {
+	if d.noProgress || d.quiet {
 		flags = append(flags, "--no-progress")
 	}
 	if d.verbose {
@@ -128,15 +136,15 @@ func (d *demo) globalFlags() []string {
 // compare shows that the restored file is the same.
 func (d *demo) compare(a, b string) error {
 	d.step++
-	fmt.Fprintf(d.stdout, "\n%d. Is it the same, byte for byte?\n", d.step)
+	fmt.Fprintf(d.stdout, "\n%d. Is it the same, byte for byte?\n   $ sha256sum %s %s\n", d.step, d.short(a), d.short(b))
 	var sums [2][sha256.Size]byte
 	for i, name := range []string{a, b} {
-		sum, n, err := hashFile(name)
+		sum, err := hashFile(name)
 		if err != nil {
 			return err
 		}
 		sums[i] = sum
-		fmt.Fprintf(d.stdout, "   %x  %s (%s)\n", sum, strings.ReplaceAll(name, d.folder, "$DEMO"), sizeText(n))
+		fmt.Fprintf(d.stdout, "   %x  %s\n", sum, d.short(name))
 	}
 	if sums[0] != sums[1] {
 		return errors.New("demo: the restored file differs")
@@ -145,16 +153,19 @@ func (d *demo) compare(a, b string) error {
 	return nil
 }
 
-func hashFile(name string) (sum [sha256.Size]byte, n int64, err error) {
+// short writes the temporary folder as $DEMO.
+func (d *demo) short(s string) string { return strings.ReplaceAll(s, d.folder, "$DEMO") }
+
+func hashFile(name string) (sum [sha256.Size]byte, err error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return sum, 0, err
+		return sum, err
 	}
 	defer f.Close()
 	h := sha256.New()
-	n, err = io.Copy(h, f)
+	_, err = io.Copy(h, f)
 	h.Sum(sum[:0])
-	return sum, n, err
+	return sum, err
 }
 
 // writeExample writes 32 MiB that stand for a database backup.

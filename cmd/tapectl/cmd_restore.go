@@ -74,7 +74,7 @@ func (a *app) restore(ctx context.Context, r restore.Request) error {
 	defer p.done()
 	r.Log = a.log()
 	r.Progress = func(b restore.Progress) { p.set("tape "+b.Barcode, b.Bytes, b.Total) }
-	return a.withLibrary(ctx, libraryName, "restore "+point.Name, p.text, func(cat *mediacatalog.Catalog, lib *library.Library) error {
+	return a.withLibrary(ctx, libraryName, "restore "+point.Name, p.wait, func(cat *mediacatalog.Catalog, lib *library.Library) error {
 		if err := a.refresh(ctx, cat, lib); err != nil {
 			return err
 		}

@@ -45,6 +45,7 @@ func (e refusedError) Unwrap() error { return e.error }
 
 // exit prints an error for the operator and returns the exit code.
 func (a *app) exit(ctx context.Context, err error) int {
+	a.settle()
 	if err == nil {
 		return exitOK
 	}

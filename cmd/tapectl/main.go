@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -26,14 +25,14 @@ func main() {
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
+	a := newApp(stdin, stdout, stderr)
 	root := newRootCommand(a)
 	root.SetArgs(args)
 	go func() {
 		<-ctx.Done()
 		stop() // the next signal has its default effect
 		if !a.finished.Load() && errors.Is(ctx.Err(), context.Canceled) {
-			fmt.Fprintln(stderr, "\ntapectl: stopping: the command in flight is finished and the tape put back (interrupt again to kill)")
+			a.notice("tapectl: stopping: what the device is doing is finished, the tape put back (interrupt again to kill)")
 		}
 	}()
 	err := root.ExecuteContext(ctx)

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,48 +13,90 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 )
 
-// progress shows what a long command does: on a terminal a bar with rate, done and estimate, and lines of text above it.
-// Elsewhere it shows nothing.
+// progress shows what a long command does on a terminal, in the order in which it happens: lines of text about what is waited for,
+// and a bar with rate, done and estimate while data flows. The last line is the live one; a text that says more about
+// the same thing replaces it. Elsewhere than on a terminal it shows nothing.
 type progress struct {
-	out io.Writer // nil: show nothing
+	out   io.Writer // nil: show nothing
+	width func() int
 
 	mu     sync.Mutex
-	pool   *mpb.Progress
+	pool   *mpb.Progress // of the bar; nil between bars
 	bar    *mpb.Bar
 	stage  string
+	topic  string // of the live line of text
+	live   bool   // the cursor stands behind a line of text
 	closed bool
 
 	begun atomic.Int64 // of the stage, Unix nanoseconds
 	last  atomic.Int64 // of the last update of the bar
 }
 
-// redraw is how often the bar is brought up to date at most.
-const redraw = 50 * time.Millisecond
+const (
+	// redraw is how often the bar is brought up to date at most.
+	redraw = 50 * time.Millisecond
+	// widest is how wide a bar with its texts gets on wide terminals.
+	widest = 100
+	// eraseLine brings the cursor to the beginning of the line and empties it.
+	eraseLine = "\r\x1b[K"
+)
 
 // newProgress makes the progress of a command; done must be called.
 func (a *app) newProgress() *progress {
-	if a.noProgress || a.json || !isTerminal(a.stderr) {
+	if a.noProgress || a.json || !isTerminal(a.stderr) || os.Getenv("TERM") == "dumb" {
 		return &progress{}
 	}
-	return &progress{out: a.stderr}
+	p := &progress{out: a.stderr, width: func() int { return terminalWidth(a.stderr) }}
+	a.shown.Store(p)
+	return p
 }
 
-// statusLine returns a function that shows one line of text about what is waited for, or nil without a terminal.
+// notice shows a line for the operator, above or below what is shown already.
+func (a *app) notice(text string) {
+	if p := a.shown.Load(); p != nil && p.text(text) {
+		return
+	}
+	fmt.Fprintln(a.stderr, text)
+}
+
+// settle makes room for the output of the command: what was shown stays, and the cursor stands at the beginning of a line.
+func (a *app) settle() {
+	if p := a.shown.Load(); p != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.endBar()
+		p.endLine()
+	}
+}
+
+// statusLine returns a function that shows one line of text about what is waited for.
 func (a *app) statusLine() func(string) {
-	return a.newProgress().text
+	return a.newProgress().wait
 }
 
-// text shows a line about what is waited for.
-func (p *progress) text(text string) {
+// wait shows a line about what is waited for.
+func (p *progress) wait(text string) { p.text(text) }
+
+// text shows a line, and reports whether it did. A line about the same thing as the one before, up to the first colon,
+// replaces it.
+func (p *progress) text(text string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch {
-	case p.out == nil || p.closed:
-	case p.pool != nil:
-		fmt.Fprintln(p.pool, printable(text))
-	default:
-		fmt.Fprintln(p.out, printable(text))
+	if p.out == nil || p.closed {
+		return false
 	}
+	p.endBar()
+	text = printable(text)
+	topic, _, _ := strings.Cut(text, ":")
+	if p.live && topic == p.topic {
+		fmt.Fprint(p.out, eraseLine)
+	} else {
+		p.endLine()
+	}
+	r := []rune(text)
+	fmt.Fprint(p.out, string(r[:min(len(r), p.width()-1)]))
+	p.topic, p.live = topic, true
+	return true
 }
 
 // set shows how far the stage is; total is -1 when it is not known. It may be called very often, by one goroutine.
@@ -61,33 +105,33 @@ func (p *progress) set(stage string, bytes, total int64) {
 	if p.out == nil || stage == p.stage && now-p.last.Load() < int64(redraw) && bytes != total {
 		return
 	}
-	p.last.Store(now)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		return
 	}
-	if p.pool == nil {
-		p.pool = mpb.New(mpb.WithOutput(p.out), mpb.WithWidth(100), mpb.WithRefreshRate(200*time.Millisecond))
-	}
-	if stage != p.stage || p.bar == nil {
+	if stage != p.stage {
 		p.endBar()
 		p.stage = stage
 		p.begun.Store(now)
-		p.bar = p.newBar(stage, total)
+	}
+	p.last.Store(now)
+	if p.bar == nil {
+		p.endLine()
+		p.pool = mpb.New(mpb.WithOutput(p.out), mpb.WithWidth(min(widest, p.width())), mpb.WithRefreshRate(200*time.Millisecond))
+		p.bar = p.newBar(printable(stage), total)
 	}
 	p.bar.SetCurrent(bytes)
 }
 
 // newBar makes the bar of a stage.
 func (p *progress) newBar(stage string, total int64) *mpb.Bar {
-	rate := decor.Any(p.rate)
+	name, rate := decor.Name(stage+"  "), decor.Any(p.rate)
 	if total < 0 {
-		return p.pool.New(0, mpb.NopStyle(), mpb.PrependDecorators(decor.Name(stage+"  "), decor.Current(decor.SizeB1000(0), "% .1f")),
-			mpb.AppendDecorators(rate))
+		return p.pool.New(0, mpb.NopStyle(), mpb.PrependDecorators(name, decor.Current(decor.SizeB1000(0), "% .1f")), mpb.AppendDecorators(rate))
 	}
 	return p.pool.New(total, mpb.BarStyle().Lbound("[").Filler("=").Tip(">").Padding(" ").Rbound("]"),
-		mpb.PrependDecorators(decor.Name(stage+"  "), decor.Counters(decor.SizeB1000(0), "% .1f / % .1f")),
+		mpb.PrependDecorators(name, decor.Counters(decor.SizeB1000(0), "% .1f / % .1f")),
 		mpb.AppendDecorators(decor.Percentage(decor.WCSyncSpace), rate, decor.Any(p.estimate)))
 }
 
@@ -103,33 +147,42 @@ func (p *progress) rate(s decor.Statistics) string {
 // estimate is the time that is left at that rate.
 func (p *progress) estimate(s decor.Statistics) string {
 	elapsed := p.elapsed()
-	if s.Current == 0 || s.Completed || elapsed < time.Second {
+	if s.Current <= 0 || s.Current >= s.Total || s.Completed || elapsed < time.Second {
 		return ""
 	}
 	left := time.Duration(float64(elapsed) * float64(s.Total-s.Current) / float64(s.Current))
 	return fmt.Sprintf("  %s left", left.Round(time.Second))
 }
 
-func (p *progress) elapsed() time.Duration {
-	return time.Duration(time.Now().UnixNano() - p.begun.Load())
+// elapsed is the time from the beginning of the stage to its last sign of life: what comes after the data is not counted.
+func (p *progress) elapsed() time.Duration { return time.Duration(p.last.Load() - p.begun.Load()) }
+
+// endBar leaves the bar as it is; what follows stands below it.
+func (p *progress) endBar() {
+	if p.bar == nil {
+		return
+	}
+	p.bar.Abort(false)
+	p.pool.Wait()
+	p.bar, p.pool = nil, nil
 }
 
-func (p *progress) endBar() {
-	if p.bar != nil {
-		p.bar.Abort(false)
-		p.bar = nil
+// endLine leaves the live line of text as it is.
+func (p *progress) endLine() {
+	if p.live {
+		fmt.Fprintln(p.out)
+		p.live = false
 	}
 }
 
 // done ends the display. It may be called more than once.
 func (p *progress) done() {
 	p.mu.Lock()
-	closed := p.closed
+	defer p.mu.Unlock()
+	if p.out == nil || p.closed {
+		return
+	}
 	p.closed = true
 	p.endBar()
-	pool := p.pool
-	p.mu.Unlock()
-	if pool != nil && !closed {
-		pool.Wait()
-	}
+	p.endLine()
 }

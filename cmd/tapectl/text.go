@@ -15,6 +15,7 @@ import (
 
 // print writes v as one line of JSON with --json, else what text writes.
 func (a *app) print(v any, text func(io.Writer)) error {
+	a.settle()
 	w := bufio.NewWriter(a.stdout)
 	if a.json {
 		if err := writeJSON(w, v); err != nil {
@@ -28,6 +29,7 @@ func (a *app) print(v any, text func(io.Writer)) error {
 
 // printList writes each of items as a line of JSON with --json, else a table with the header.
 func printList[T any](a *app, items []T, header string, row func(T) []string) error {
+	a.settle()
 	w := bufio.NewWriter(a.stdout)
 	if a.json {
 		for _, i := range items {
