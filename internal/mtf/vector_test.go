@@ -101,3 +101,31 @@ func TestVectorTape(t *testing.T) {
 		}
 	}
 }
+
+// TestDocumentedBytes: the byte strings in the table of docs/format.md section 12 stand on the vector tape.
+func TestDocumentedBytes(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/format.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(doc), "\n## 12.")
+	image := bytes.Join(vectorTape(t).objects, nil)
+	n := 0
+	for line := range strings.SplitSeq(table, "\n") {
+		cells := strings.Split(line, "|")
+		if len(cells) != 4 || !strings.Contains(cells[2], "`") {
+			continue
+		}
+		b, err := hex.DecodeString(strings.ReplaceAll(strings.Trim(cells[2], " `"), " ", ""))
+		if err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+		if !bytes.Contains(image, b) {
+			t.Errorf("%s: not on the tape", strings.TrimSpace(cells[1]))
+		}
+		n++
+	}
+	if n != 5 {
+		t.Errorf("%d rows in the table", n)
+	}
+}
