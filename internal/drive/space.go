@@ -150,8 +150,11 @@ func (d *Drive) rewindAndSpace(ctx context.Context, object uint64) error {
 	for d.place.object < object {
 		n := object - d.place.object
 		err := d.space(ctx, SpaceLogicalBlocks, int64(min(n, maxSpace6)))
-		if err != nil && !(errors.Is(err, ErrFilemark) && d.place.known) {
+		switch {
+		case err != nil && !errors.Is(err, ErrFilemark):
 			return err
+		case !d.place.known: // the drive did not tell where it went, so how far it still is cannot be known
+			return fmt.Errorf("%w, lost on the way", ErrPositionUnknown)
 		}
 	}
 	return nil
@@ -389,8 +392,10 @@ func (d *Drive) stepToEndOfData(ctx context.Context, step int64) (at uint64, err
 		switch {
 		case errors.Is(err, ErrEndOfData):
 			return at, nil
-		case err != nil && !(errors.Is(err, ErrFilemark) && d.place.known):
+		case err != nil && !errors.Is(err, ErrFilemark):
 			return at, err
+		case !d.place.known:
+			return at, fmt.Errorf("%w, lost on the way", ErrPositionUnknown)
 		}
 	}
 }
