@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path"
 	"strings"
 
@@ -77,8 +76,11 @@ func (j *job) restoreData(ctx context.Context, set *mtf.SetReader, full, name st
 	if err != nil {
 		return j.targetFailed(full, err)
 	}
-	w := &fileWriter{file: f, job: j, path: full, ctx: ctx}
+	w := newFileWriter(ctx, f, j.buffers, func(n int64) { j.report(full, n) })
 	n, err := set.WriteTo(w)
+	if werr := w.finish(); werr != nil {
+		err = werr
+	}
 	if err == nil {
 		err = j.compare(o, set)
 	}
@@ -113,7 +115,7 @@ func (j *job) restoreData(ctx context.Context, set *mtf.SetReader, full, name st
 
 // compare holds the data that was read against the catalog: the tape's own checksum has been verified by the reader.
 func (j *job) compare(o *mtf.Object, set *mtf.SetReader) error {
-	want := j.hashes[o.FLA]
+	want := j.digest(o.FLA)
 	if want == nil {
 		return nil
 	}
@@ -174,30 +176,6 @@ func (j *job) targetFailed(full string, err error) error {
 	}
 	j.problem(FileProblem{Path: full, Err: err})
 	return nil
-}
-
-// fileWriter writes to a file of the target, and remembers its errors apart from the tape's.
-type fileWriter struct {
-	file    *os.File
-	job     *job
-	path    string
-	ctx     context.Context
-	written int64
-	err     error
-}
-
-// Write writes to the file, as long as ctx has not ended.
-func (w *fileWriter) Write(p []byte) (int, error) {
-	if err := w.ctx.Err(); err != nil {
-		return 0, err
-	}
-	n, err := w.file.Write(p)
-	w.written += int64(n)
-	if err != nil {
-		w.err = err
-	}
-	w.job.report(w.path, w.written)
-	return n, err
 }
 
 func (j *job) report(full string, current int64) {

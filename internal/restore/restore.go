@@ -167,16 +167,17 @@ type job struct {
 	log     *slog.Logger
 	target  *target
 	result  *Result
-	hashes  map[uint64][]byte // of the objects to be restored, by FLA, for a choice of files
+	digest  func(fla uint64) []byte // what the catalog has of a file; nil for none
 	volumes int
 	total   int64
+	buffers *buffers
 }
 
 // Run restores a copy with the library that holds its tape. The Result tells what was restored, also when there is an
 // error. Files that are damaged on the tape, or incomplete there, are no error of Run: see Result.Problems.
 func Run(ctx context.Context, catalog *mediacatalog.Catalog, lib *library.Library, c Copy, r Request) (*Result, error) {
 	j := &job{
-		Request: r, catalog: catalog, copy: c, log: r.Log, total: c.Dataset.Bytes,
+		Request: r, catalog: catalog, copy: c, log: r.Log, total: c.Dataset.Bytes, buffers: newBuffers(),
 		result: &Result{RecoveryPointID: c.Dataset.RecoveryPointID, Barcode: c.Media.Barcode, Label: c.Media.Label, Copy: c.Dataset.CopyNumber},
 	}
 	if j.log == nil {
@@ -205,7 +206,6 @@ func Run(ctx context.Context, catalog *mediacatalog.Catalog, lib *library.Librar
 // choose finds the objects that the patterns fit, and what the catalog knows of all of them. It returns nil when everything is
 // to be restored.
 func (j *job) choose(ctx context.Context) ([]mediacatalog.Object, error) {
-	j.hashes = map[uint64][]byte{}
 	var chosen []mediacatalog.Object
 	err := j.catalog.Objects(ctx, j.copy.Dataset.DatasetID, "", func(o mediacatalog.Object) error {
 		if o.Kind == mediacatalog.KindVolume {
@@ -281,6 +281,9 @@ func (j *job) read(ctx context.Context, mount *library.Mount, chosen []mediacata
 // readAll restores everything in the order of the tape.
 func (j *job) readAll(ctx context.Context, set *mtf.SetReader) error {
 	defer j.target.finishFolders()
+	known := newExpected(ctx, j.catalog, j.copy.Dataset.DatasetID)
+	defer known.close()
+	j.digest = known.digest
 	volume := ""
 	for {
 		o, err := set.Next(ctx)
@@ -314,7 +317,7 @@ func (j *job) readChosen(ctx context.Context, set *mtf.SetReader, chosen []media
 		return err
 	}
 	for _, c := range chosen {
-		j.hashes[c.FLA] = c.SHA256
+		j.digest = func(uint64) []byte { return c.SHA256 }
 		full := path.Join(c.Path, c.FileSpec)
 		if err := set.SeekFile(ctx, c.FLA); err != nil {
 			if goOn, err := j.damaged(ctx, full, err); !goOn {
