@@ -107,15 +107,16 @@ func (p *ModeParameters) unmarshal(h ModeHeader, b []byte) error {
 		p.Blocks = uint24(b[1:4])
 		p.BlockLength = uint24(b[5:8])
 	}
-	b = b[descriptors:]
-	if descriptors == 0 && len(b) > 8 && [8]byte(b[:8]) == [8]byte{} {
-		b = b[8:] // quirk Q16: a block descriptor of zeros that the header does not mention
-	}
-	return p.unmarshalPages(b)
+	return p.unmarshalPages(b[descriptors:])
 }
 
 func (p *ModeParameters) unmarshalPages(b []byte) error {
 	for len(b) > 0 {
+		// Zeros where a page should begin are a block descriptor that the header does not mention (quirk Q16), or padding.
+		if b[0]&0x7F == 0 && (len(b) == 1 || b[1] == 0) {
+			b = b[min(2, len(b)):]
+			continue
+		}
 		n := 0
 		switch {
 		case b[0]&0x40 == 0 && len(b) >= 2:

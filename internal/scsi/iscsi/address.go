@@ -11,7 +11,6 @@ package iscsi
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"net/url"
 	"os"
@@ -185,7 +184,7 @@ func checkName(s string) error {
 	case len(s) > maxName:
 		return fmt.Errorf("a name has at most %d bytes", maxName)
 	case !strings.HasPrefix(s, "iqn.") && !strings.HasPrefix(s, "eui.") && !strings.HasPrefix(s, "naa."):
-		return errors.New("a name begins with iqn., eui. or naa.")
+		return errors.New("a name begins with iqn, eui or naa and a dot")
 	case strings.ContainsAny(s, " /?#@") || len(s) == 4:
 		return errors.New("not a valid name")
 	}
@@ -272,9 +271,6 @@ func (a Address) WithLUN(lun uint8) Address {
 	a.LUN = lun
 	return a
 }
-
-// portal is the address of a connection as libiscsi wants it; ip is numeric.
-func (a Address) portal(ip string) string { return net.JoinHostPort(ip, strconv.Itoa(int(a.Port))) }
 
 // password gives the password, from its file if need be.
 func (a Address) password() (string, error) {

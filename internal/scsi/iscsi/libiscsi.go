@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"time"
 	"unsafe"
@@ -95,6 +96,9 @@ func open(ctx context.Context, a Address) (*Transport, error) {
 	unix.Close(wake)
 	return nil, err
 }
+
+// portal is where to connect; ip is numeric.
+func (a Address) portal(ip string) string { return net.JoinHostPort(ip, strconv.Itoa(int(a.Port))) }
 
 // lookup resolves the host here, where ctx can end it.
 func lookup(ctx context.Context, host string) ([]string, error) {
