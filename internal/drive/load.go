@@ -31,6 +31,9 @@ const (
 // scsi.MediumNotPresent, a cleaning cartridge *CleaningCartridgeError, time over ErrNotReady; what needs a person or
 // another medium is an error at once. Attentions are consumed.
 func (d *Drive) WaitReady(ctx context.Context, o WaitOptions) error {
+	if o.JustMoved {
+		d.place.known = false // it is another medium, though tgt gives no attention for it
+	}
 	w := wait{drive: d, options: o}
 	if w.options.Timeout == 0 {
 		w.options.Timeout = readyTimeout
@@ -123,6 +126,9 @@ func (w *wait) tell(s scsi.Sense) {
 func (d *Drive) testReady(ctx context.Context) error {
 	c := d.command(scsi.TestUnitReady{}, scsi.NoData, nil)
 	if err := scsi.Do(ctx, d.attentive, c); err != nil {
+		if errors.Is(err, scsi.IsNotReady) {
+			d.place.known = false // the medium is gone or on its way
+		}
 		return err
 	}
 	if s, err := scsi.ParseSense(c.Sense); err == nil && s.ASC == 0x30 && s.ASCQ == 0x03 {

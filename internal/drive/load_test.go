@@ -178,3 +178,23 @@ func TestUnloadClean(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The medium is another one, or gone for a moment: what was known about the position is not true any more.
+func TestPositionForgottenWithMedium(t *testing.T) {
+	f := newFake(quirks{tgt: true})
+	d := f.rewound(t)
+	if err := d.WaitReady(background, WaitOptions{}); err != nil || !d.place.known {
+		t.Errorf("a drive that was ready all the time: %v, %+v", err, d.place)
+	}
+	if err := d.WaitReady(background, WaitOptions{JustMoved: true}); err != nil || d.place.known {
+		t.Errorf("after a move: %v, %+v", err, d.place)
+	}
+	d = f.rewound(t)
+	f.notReady = [][]byte{notReady(0x3A, 0)}
+	if _, err := d.Status(background); err != nil || d.place.known {
+		t.Errorf("after a moment without a medium: %v, %+v", err, d.place)
+	}
+	if _, err := d.WriteBlock(background, []byte("data")); !errors.Is(err, ErrPositionUnknown) {
+		t.Errorf("write: %v", err)
+	}
+}
