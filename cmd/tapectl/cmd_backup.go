@@ -43,8 +43,8 @@ appended to, otherwise a free or blank tape is labelled. Nothing is ever written
 			if err != nil {
 				return usageError{err}
 			}
-			if o.copies < 1 || o.copies > 16 {
-				return usageError{errors.New("--copies must be between 1 and 16")}
+			if err := checkBackup(args[1:], o.copies, o.blockSize); err != nil {
+				return usageError{err}
 			}
 			r := backup.Request{
 				Name: args[0], Sources: args[1:], Stdin: a.stdin, StdinName: o.stdinName, Label: o.label, Expires: expires,
@@ -61,6 +61,20 @@ appended to, otherwise a free or blank tape is labelled. Nothing is ever written
 	f.IntVar(&o.copies, "copies", 1, "number of tapes that get a copy")
 	f.IntVar(&o.blockSize, "block-size", 0, "tape block size in bytes for new tapes (default 262144)")
 	return c
+}
+
+// checkBackup finds mistakes in a backup's flags before a tape is touched.
+func checkBackup(sources []string, copies, blockSize int) error {
+	const mostCopies, smallest, largest, unit = 16, 64 << 10, 1 << 20, 1 << 10
+	switch {
+	case copies < 1 || copies > mostCopies:
+		return fmt.Errorf("--copies must be between 1 and %d", mostCopies)
+	case copies > 1 && slices.Contains(sources, backup.Stdin):
+		return errors.New("standard input can be read once only, so it gives one copy: save it to a file for more")
+	case blockSize != 0 && (blockSize < smallest || blockSize > largest || blockSize%unit != 0):
+		return fmt.Errorf("--block-size must be a multiple of %d between %d and %d", unit, smallest, largest)
+	}
+	return nil
 }
 
 // backupJSON is what a backup prints.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -66,21 +67,38 @@ func (a *app) restore(ctx context.Context, r restore.Request) error {
 	if info, err := os.Stat(r.To); err == nil && !info.IsDir() {
 		return usageError{fmt.Errorf("restore: the target %s is no folder", r.To)}
 	}
-	point, c, libraryName, err := a.chooseCopy(ctx, r)
-	if err != nil {
-		return err
-	}
 	p := a.newProgress()
 	defer p.done()
 	r.Log = a.log()
 	r.Progress = func(b restore.Progress) { p.set("tape "+b.Barcode, b.Bytes, b.Total) }
+	const tries = 3
+	var err error
+	for range tries {
+		if err = a.restoreOnce(ctx, r, p); !errors.Is(err, errOtherLibrary) {
+			break
+		}
+	}
+	return err
+}
+
+// errOtherLibrary says that the tape to read turned out to be in another library than the catalog said.
+var errOtherLibrary = errors.New("the best copy is in another library now")
+
+func (a *app) restoreOnce(ctx context.Context, r restore.Request, p *progress) error {
+	point, libraryName, err := a.chooseCopy(ctx, r)
+	if err != nil {
+		return err
+	}
 	return a.withLibrary(ctx, libraryName, "restore "+point.Name, p.wait, func(cat *mediacatalog.Catalog, lib *library.Library) error {
 		if err := a.refresh(ctx, cat, lib); err != nil {
 			return err
 		}
-		c, err := restore.Choose(ctx, cat, point, c.Dataset.CopyNumber) // the tape may have been moved since
+		c, err := restore.Choose(ctx, cat, point, r.Copy) // tapes may have been moved since
 		if err != nil {
 			return err
+		}
+		if c.Media.LibraryID != lib.Record().LibraryID {
+			return fmt.Errorf("restore %s: %w", point.Name, errOtherLibrary)
 		}
 		result, err := restore.Run(ctx, cat, lib, c, r)
 		p.done()
@@ -93,14 +111,17 @@ func (a *app) restore(ctx context.Context, r restore.Request) error {
 	})
 }
 
-// chooseCopy finds the recovery point and the copy to read, and the library that holds its tape.
-func (a *app) chooseCopy(ctx context.Context, r restore.Request) (point mediacatalog.RecoveryPoint, c restore.Copy, libraryName string, err error) {
+// chooseCopy finds the recovery point, and the library that holds the tape with the copy to read as far as the catalog knows.
+func (a *app) chooseCopy(ctx context.Context, r restore.Request) (point mediacatalog.RecoveryPoint, libraryName string, err error) {
 	err = a.withCatalog(ctx, func(cat *mediacatalog.Catalog) error {
 		point, err = findRecoveryPoint(ctx, cat, r.RecoveryPoint)
 		if err != nil {
 			return err
 		}
-		c, err = restore.Choose(ctx, cat, point, r.Copy)
+		if err := hasCopy(ctx, cat, point, r.Copy); err != nil {
+			return err
+		}
+		c, err := restore.Choose(ctx, cat, point, r.Copy)
 		if err != nil {
 			return err
 		}
@@ -112,7 +133,26 @@ func (a *app) chooseCopy(ctx context.Context, r restore.Request) (point mediacat
 		}
 		return err
 	})
-	return point, c, libraryName, err
+	return point, libraryName, err
+}
+
+// hasCopy refuses the number of a copy that the recovery point does not have; 0 is any.
+func hasCopy(ctx context.Context, cat *mediacatalog.Catalog, point mediacatalog.RecoveryPoint, number int) error {
+	if number == 0 {
+		return nil
+	}
+	copies, err := restore.Copies(ctx, cat, point.RecoveryPointID)
+	if err != nil {
+		return err
+	}
+	var have []string
+	for _, c := range copies {
+		if c.Dataset.CopyNumber == number {
+			return nil
+		}
+		have = append(have, fmt.Sprint(c.Dataset.CopyNumber))
+	}
+	return usageError{fmt.Errorf("restore: recovery point %q has no copy %d (there is: %s)", point.Name, number, strings.Join(have, ", "))}
 }
 
 // findRecoveryPoint finds a recovery point by name (the newest that has a copy), by identifier or by the beginning of one.

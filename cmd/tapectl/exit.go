@@ -111,7 +111,7 @@ func minimumArgs(n int) cobra.PositionalArgs { return usageArgs(cobra.MinimumNAr
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if err := check(c, args); err != nil {
-			return usageError{fmt.Errorf("%s: %w", c.CommandPath(), err)}
+			return usageError{fmt.Errorf("%s: %w", strings.TrimPrefix(c.CommandPath(), c.Root().Name()+" "), err)}
 		}
 		return nil
 	}
