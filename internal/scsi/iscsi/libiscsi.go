@@ -53,7 +53,6 @@ type Transport struct {
 	closed  bool
 	lost    error // why there is no session
 	stop    chan struct{}
-	stopped chan struct{}
 }
 
 var _ scsi.Transport = (*Transport)(nil)
@@ -81,8 +80,7 @@ func open(ctx context.Context, a Address) (*Transport, error) {
 	if err != nil {
 		return nil, fmt.Errorf("eventfd: %w", err)
 	}
-	t := &Transport{address: a, turn: make(chan struct{}, 1), wake: wake, stop: make(chan struct{}),
-		stopped: make(chan struct{})}
+	t := &Transport{address: a, turn: make(chan struct{}, 1), wake: wake, stop: make(chan struct{})}
 	for _, ip := range ips {
 		if err = t.login(ctx, a.portal(ip), password, 2); err == nil {
 			t.turn <- struct{}{}
@@ -325,7 +323,6 @@ func (t *Transport) drop(cause error) {
 
 // idle answers the target's pings while nobody sends commands.
 func (t *Transport) idle() {
-	defer close(t.stopped)
 	tick := time.NewTicker(idleInterval)
 	defer tick.Stop()
 	for {

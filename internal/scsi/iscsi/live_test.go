@@ -274,3 +274,50 @@ func TestLiveCHAP(t *testing.T) {
 		}
 	}
 }
+
+// A connection that breaks in the middle of a write (the library meets a broken pipe there) costs the session and nothing
+// else.
+func TestLiveCutWhileWriting(t *testing.T) {
+	load(t, lab(t))
+	p, near := newProxy(t, lab(t))
+	tr := dial(t, near.WithLUN(1))
+	ctx := context.Background()
+	if err := scsi.Do(ctx, tr, &scsi.Command{Name: "REWIND", CDB: []byte{1, 0, 0, 0, 0, 0}}); err != nil {
+		t.Fatal(err)
+	}
+	cut := time.AfterFunc(30*time.Millisecond, p.cut)
+	defer cut.Stop()
+	block := make([]byte, 1<<20)
+	var err error
+	for range 500 { // rewinding, so that the cartridge does not fill up
+		err = scsi.Do(ctx, tr, &scsi.Command{Name: "WRITE", CDB: []byte{0x0A, 0, 0x10, 0, 0, 0}, Direction: scsi.ToDevice, Data: block})
+		if err == nil {
+			err = scsi.Do(ctx, tr, &scsi.Command{Name: "REWIND", CDB: []byte{1, 0, 0, 0, 0, 0}})
+		}
+		if err != nil {
+			break
+		}
+	}
+	var te *scsi.TransportError
+	if !errors.As(err, &te) {
+		t.Fatalf("got %v", err)
+	}
+	if err := scsi.Ready(ctx, tr); !errors.As(err, &te) || !te.NotSent || !errors.Is(err, ErrSessionLost) {
+		t.Errorf("the command after: %v", err)
+	}
+}
+
+// Close does not hang on a target that does not answer.
+func TestLiveCloseOfStalledSession(t *testing.T) {
+	p, near := newProxy(t, lab(t))
+	tr := dial(t, near.WithLUN(3))
+	p.stall()
+	defer p.resume()
+	begin := time.Now()
+	if err := tr.Close(); err != nil {
+		t.Error(err)
+	}
+	if d := time.Since(begin); d > logoutTimeout+3*time.Second {
+		t.Errorf("Close took %v", d)
+	}
+}
