@@ -112,34 +112,84 @@ func (l *Label) String() string {
 // Reader returns a reader for the tape; the caller closes it before the mount is used otherwise.
 func (m *Mount) Reader() *TapeReader { return NewTapeReader(m, readDepth) }
 
-// RecordLabel keeps what was read from a tape in the catalog, and concludes the state of a tape that was not known.
+// RecordLabel keeps what was read from a tape in the catalog. It concludes the state of a tape that was not known (or
+// blank, or suspect without ever having been read); a known tape on which something else stands now becomes Suspect, and
+// what is known about it stays.
+//
+// Errors: those of the catalog, mediacatalog.ErrNotFound among them.
 func (m *Mount) RecordLabel(ctx context.Context, catalog *mediacatalog.Catalog, mediaID string, label *Label) error {
 	memory := m.Memory(ctx)
-	fact := mediacatalog.MediaFact{
-		MediaID: mediaID, ReadDate: time.Now().UTC(), LibraryID: m.library.record.LibraryID, ElementAddress: m.Element(),
-		Barcode: m.Barcode, DriveSerial: m.Record.Serial, MediumSerial: memory.Serial, Format: label.format(),
-	}
-	if label.Damage != nil {
-		fact.Error = label.Damage.Error()
-	}
-	if h := label.Header; h != nil {
-		fact.LabelBytes, fact.OnMediaID, fact.DomainID, fact.Label = h.Raw, h.Label.MediaID, h.Label.DomainID, h.Label.CartridgeLabel
-	}
+	fact := m.fact(mediaID, memory, label)
 	if _, err := catalog.AddMediaFact(ctx, fact); err != nil {
 		return err
 	}
 	own := "{" + catalog.Server().ServerID + "}"
-	_, err := catalog.UpdateMedia(ctx, mediaID, func(media *mediacatalog.Media) error {
+	contradicts := false
+	known, err := catalog.UpdateMedia(ctx, mediaID, func(media *mediacatalog.Media) error {
 		media.MediumSerial = orKnown(memory.Serial, media.MediumSerial)
 		if memory.Capacity > 0 {
 			media.CapacityBytes = memory.Capacity
 		}
-		if media.State == mediacatalog.StateUnknown || media.State == mediacatalog.StateBlank {
+		contradicts = label.contradicts(media)
+		switch {
+		case label.concludes(media):
 			label.conclude(media, own)
+		case contradicts:
+			media.State = mediacatalog.StateSuspect
 		}
 		return nil
 	})
-	return err
+	if err != nil || !contradicts {
+		return err
+	}
+	return catalog.AddEvents(ctx, mediacatalog.Event{
+		EventDate: fact.ReadDate, Kind: "label changed", Severity: "error", MediaID: mediaID, LibraryID: fact.LibraryID,
+		ElementAddress: fact.ElementAddress, Barcode: m.Barcode, Message: fmt.Sprintf(
+			"the catalog knows %s as %q (media id %s), on it is %s: another tape has its barcode, or it was overwritten; it is Suspect now and not written to",
+			tapeName(m.Barcode), known.Label, known.OnMediaID, label),
+	})
+}
+
+// fact is what was read, as the catalog keeps it.
+func (m *Mount) fact(mediaID string, memory Memory, label *Label) mediacatalog.MediaFact {
+	f := mediacatalog.MediaFact{
+		MediaID: mediaID, ReadDate: time.Now().UTC(), LibraryID: m.library.record.LibraryID, ElementAddress: m.Element(),
+		Barcode: m.Barcode, DriveSerial: m.Record.Serial, MediumSerial: memory.Serial, Format: label.format(),
+	}
+	if label.Damage != nil {
+		f.Error = label.Damage.Error()
+	}
+	if h := label.Header; h != nil {
+		f.LabelBytes, f.OnMediaID, f.DomainID, f.Label = h.Raw, h.Label.MediaID, h.Label.DomainID, h.Label.CartridgeLabel
+	}
+	return f
+}
+
+// concludes reports whether the state of the tape follows from the label: nothing was known about its content so far.
+func (l *Label) concludes(m *mediacatalog.Media) bool {
+	switch m.State {
+	case mediacatalog.StateUnknown, mediacatalog.StateBlank:
+		return true
+	}
+	return m.State == mediacatalog.StateSuspect && m.OnMediaID == ""
+}
+
+// contradicts reports whether the catalog takes the tape for another one with data on it. What is on a free tape does
+// not matter: it is read again before it is written.
+func (l *Label) contradicts(m *mediacatalog.Media) bool {
+	switch m.State {
+	case mediacatalog.StateActive, mediacatalog.StateImported, mediacatalog.StateExpired, mediacatalog.StateOffsiteReady:
+		return m.OnMediaID != "" && l.MediaID() != m.OnMediaID
+	}
+	return false
+}
+
+// MediaID returns the media id of the label, "" when there is none.
+func (l *Label) MediaID() string {
+	if l.Header == nil || !l.Header.HasLabel {
+		return ""
+	}
+	return l.Header.Label.MediaID
 }
 
 func orKnown(read, known string) string {
