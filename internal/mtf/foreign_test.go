@@ -3,12 +3,191 @@ package mtf
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 )
+
+// foreignSet builds a set as another program might write it: every stream by hand, no operating system data.
+type foreignSet struct {
+	out *output
+	n   uint32
+	t   *testing.T
+}
+
+func newForeign(t *testing.T, m *memTape) *foreignSet {
+	f := &foreignSet{out: newOutput(m, m.size), t: t}
+	f.block(&SSET{Attributes: MethodNormal, Number: 1, TimeZone: 8})
+	f.pad()
+	f.block(&VOLB{Attributes: VolumeDevice, Device: "C:"})
+	f.pad()
+	f.block(&DIRB{DirectoryID: 1, Name: "dir\x00"})
+	f.pad()
+	return f
+}
+
+func (f *foreignSet) block(b marshaler) {
+	f.t.Helper()
+	h := Header{StringType: StringUnicode, OSID: OSWindowsNT, FLA: f.out.total / 1024, ControlBlockID: f.n}
+	switch b := b.(type) {
+	case *SSET:
+		b.Header = h
+	case *VOLB:
+		b.Header = h
+	case *DIRB:
+		b.Header = h
+	case *FILE:
+		h.Size = b.Header.Size
+		b.Header = h
+	case *CFIL:
+		b.Header = h
+	}
+	f.n++
+	p := make([]byte, 1000)
+	n, err := b.Marshal(p)
+	if err == nil {
+		err = f.out.write(context.Background(), p[:n])
+	}
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *foreignSet) stream(id ID, fs, media uint16, data []byte) {
+	f.t.Helper()
+	ctx := context.Background()
+	if err := f.out.stream(ctx, StreamHeader{ID: id, FSAttributes: fs, MediaAttributes: media, Length: uint64(len(data))}); err != nil {
+		f.t.Fatal(err)
+	}
+	if err := f.out.write(ctx, data); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *foreignSet) pad() {
+	f.t.Helper()
+	if err := f.out.pad(context.Background(), StreamSPAD, 1024); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *foreignSet) end() {
+	f.t.Helper()
+	ctx := context.Background()
+	if f.out.pos != 0 {
+		if err := f.out.zeros(ctx, uint64(f.out.size-f.out.pos)); err != nil { // padding without ESPB
+			f.t.Fatal(err)
+		}
+	}
+	if err := f.out.filemark(ctx); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func csumOf(p []byte) []byte {
+	var x xorSum
+	x.write(p)
+	return binary.LittleEndian.AppendUint32(nil, x.sum)
+}
+
+func le64(v uint64, p string) []byte { return append(binary.LittleEndian.AppendUint64(nil, v), p...) }
+
+func TestForeignStreams(t *testing.T) {
+	nacl := func(f *foreignSet) { f.stream(ID(0x4C43414E), StreamSecurity, 0, random(1, 333)) }
+	for _, tc := range []struct {
+		name  string
+		size  uint64
+		build func(f *foreignSet)
+		want  string
+		check func(err error) bool // nil: no error
+	}{
+		{"plain with security", 5, func(f *foreignSet) { nacl(f); f.stream(StreamSTAN, 0, 0, []byte("hello")); nacl(f) }, "hello", nil},
+		{"checksum", 5, func(f *foreignSet) {
+			f.stream(StreamSTAN, 0, StreamChecksummed, []byte("hello"))
+			f.stream(StreamCSUM, 0, 0, csumOf([]byte("hello")))
+		}, "hello", nil},
+		{"bad checksum", 5, func(f *foreignSet) {
+			f.stream(StreamSTAN, 0, StreamChecksummed, []byte("hello"))
+			f.stream(StreamCSUM, 0, 0, csumOf([]byte("hellO")))
+		}, "hello", func(err error) bool { var e *ChecksumError; return errors.As(err, &e) && e.Stream == "CSUM" }},
+		{"variable", 0, func(f *foreignSet) {
+			f.stream(StreamSTAN, 0, StreamVariable, []byte("abc"))
+			f.stream(StreamSTAN, 0, StreamVariable, []byte("defg"))
+			f.stream(StreamSTAN, 0, StreamVariable|StreamVarEnd, nil)
+		}, "abcdefg", nil},
+		{"variable without end", 0, func(f *foreignSet) { f.stream(StreamSTAN, 0, StreamVariable, []byte("abc")) }, "abc", isFormat},
+		{"second STAN", 3, func(f *foreignSet) {
+			f.stream(StreamSTAN, 0, 0, []byte("abc"))
+			f.stream(StreamSTAN, 0, 0, []byte("def"))
+		}, "abc", isFormat},
+		{"sparse", 20, func(f *foreignSet) {
+			f.stream(StreamSTAN, StreamIsSparse, 0, nil)
+			f.stream(StreamSPAR, 0, 0, le64(3, "ab"))
+			f.stream(StreamSPAR, 0, 0, le64(10, "cd"))
+		}, "\x00\x00\x00ab\x00\x00\x00\x00\x00cd\x00\x00\x00\x00\x00\x00\x00\x00", nil},
+		{"sparse going back", 20, func(f *foreignSet) {
+			f.stream(StreamSTAN, StreamIsSparse, 0, nil)
+			f.stream(StreamSPAR, 0, 0, le64(3, "abcd"))
+			f.stream(StreamSPAR, 0, 0, le64(5, "cd"))
+		}, "\x00\x00\x00abcd", isFormat},
+		{"compressed", 5, func(f *foreignSet) { f.stream(StreamSTAN, 0, StreamCompressed, []byte("FHxxxx")) }, "",
+			func(err error) bool { return errors.Is(err, ErrUnsupported) }},
+		{"corrupt stream", 5, func(f *foreignSet) { f.stream(StreamSTAN, 0, 0, []byte("hello")); f.stream(StreamCRPT, 0, 0, nil) }, "hello",
+			func(err error) bool { var e *CorruptError; return errors.As(err, &e) }},
+		{"CFIL", 5, func(f *foreignSet) {
+			f.stream(StreamSTAN, 0, 0, []byte("he\x00\x00\x00"))
+			f.pad()
+			f.block(&CFIL{Attributes: CorruptDeadlock, Offset: 2, Stream: 1})
+		}, "he\x00\x00\x00", func(err error) bool {
+			var e *CorruptError
+			return errors.As(err, &e) && e.Offset == 2 && e.Attributes == CorruptDeadlock
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			m := newTape(t, 4096)
+			f := newForeign(t, m)
+			f.block(&FILE{Header: Header{Size: tc.size}, DirectoryID: 1, FileID: 1, Name: "f"})
+			tc.build(f)
+			f.pad()
+			f.block(&FILE{DirectoryID: 1, FileID: 2, Name: "after"})
+			f.stream(StreamSTAN, 0, 0, nil)
+			f.pad()
+			f.end()
+			for _, byRead := range []bool{false, true} {
+				r := reader(t, m, SetResult{SSETObject: 2})
+				o := nextNamed(t, r, "f")
+				if strings.Join(o.Path, "/") != "dir/f" || o.HasMeta || o.Volume.Device != "C:" {
+					t.Errorf("%+v", o)
+				}
+				var b bytes.Buffer
+				var err error
+				if byRead {
+					_, err = b.ReadFrom(readOnly{r})
+				} else {
+					_, err = r.WriteTo(&b)
+				}
+				if b.String() != tc.want {
+					t.Errorf("data %q, want %q", b.String(), tc.want)
+				}
+				if (err != nil) != (tc.check != nil) || (err != nil && !tc.check(err)) {
+					t.Errorf("error %v", err)
+				}
+				if tc.name != "variable without end" && tc.name != "second STAN" && tc.name != "sparse going back" {
+					nextNamed(t, r, "after")
+					if _, err := r.Next(context.Background()); err != io.EOF {
+						t.Errorf("behind the last file: %v", err)
+					}
+				}
+			}
+		})
+	}
+}
+
+func isFormat(err error) bool { var e *FormatError; return errors.As(err, &e) }
 
 // sqlTape turns a SQL Server backup in a disk file into a medium: soft filemarks become filemarks, what lies between becomes
 // blocks of 1024 bytes.

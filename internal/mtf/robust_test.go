@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -286,5 +287,39 @@ func TestMessages(t *testing.T) {
 	}
 	if s := ID(0x00414243).String(); s != "CBA?" {
 		t.Errorf("an id with a NUL is shown as %q", s)
+	}
+}
+
+// TestMemory: the file and directory detail of many files does not stay in memory.
+func TestMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes 150,000 files")
+	}
+	ctx := context.Background()
+	s, err := NewSetWriter(ctx, &sink{buf: make([]byte, 256<<10)}, SetOptions{PhysicalBlock: 256 << 10, SetNumber: 1, TempDir: t.TempDir()})
+	if err == nil {
+		err = s.Volume(ctx, VolumeEntry{Device: "/"})
+	}
+	if err == nil {
+		err = s.Directory(ctx, DirectoryEntry{})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for range 150000 {
+		if _, err := s.File(ctx, FileEntry{Name: "a file name of usual length.txt"}, 0, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 24<<20 || s.fdd.size() < 25<<20 {
+		t.Errorf("%d MiB of heap for a detail of %d MiB", grown>>20, s.fdd.size()>>20)
+	}
+	if res, err := s.Finish(ctx); err != nil || res.CatalogError != nil || res.Files != 150000 {
+		t.Errorf("%+v, %v", res.CatalogError, err)
 	}
 }
