@@ -366,7 +366,8 @@ func (t *task) touches(object uint64) bool {
 		return false
 	}
 	length := uint64(t.cdb[2])<<16 | uint64(t.cdb[3])<<8 | uint64(t.cdb[4])
-	from, to := s.position, s.position
+	from := s.position
+	var to uint64
 	switch t.cdb[0] {
 	case 0x08, 0x0A:
 		to = from + 1

@@ -54,7 +54,7 @@ func (l *Library) InjectFault(f Fault) (int, error) {
 	}
 	i := slices.IndexFunc(l.devices, func(d *device) bool { return d.name == f.Device })
 	if i < 0 {
-		return fail(fmt.Errorf("there is no device %q: changer, drive0, ...", f.Device))
+		return fail(fmt.Errorf("there is no device %q, only changer, drive0 and so on", f.Device))
 	}
 	all, err := l.Faults()
 	if err != nil {

@@ -58,8 +58,6 @@ const (
 	mechanical
 	// loaded: needs a medium that is ready.
 	loaded
-	// data: moves data to or from the medium; waits and early warnings apply.
-	data
 )
 
 // commandSet finds commands by operation code.
