@@ -263,7 +263,7 @@ type MediumMemory struct {
 	LastDriveVendor, LastDriveSerial string
 	// WrittenInLife and ReadInLife are in bytes.
 	WrittenInLife, ReadInLife uint64
-	// VolumeChange is the reference that changes with each session of writing, in hex.
+	// VolumeChange is the reference that changes each time the medium is written after a load, in hex.
 	VolumeChange string
 }
 

@@ -201,10 +201,11 @@ func (d *Drive) Position(ctx context.Context) (Position, error) {
 	case d.form != formCounted || !d.place.known:
 		return Position{}, ErrPositionUnknown
 	}
-	return Position{
-		Object: d.place.object, Filemarks: d.place.filemarks, FilemarksKnown: d.place.filemarksKnown,
-		BeginningOfPartition: d.place.object == 0, Counted: true,
-	}, nil
+	p = Position{Object: d.place.object, BeginningOfPartition: d.place.object == 0, Counted: true}
+	if d.place.filemarksKnown {
+		p.Filemarks, p.FilemarksKnown = d.place.filemarks, true
+	}
+	return p, nil
 }
 
 // resync takes over the position that the drive tells after a command that moved it to where only the drive knows. The
