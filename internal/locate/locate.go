@@ -4,9 +4,13 @@ package locate
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
+	"tapectl/internal/changer"
 	"tapectl/internal/drive"
+	"tapectl/internal/library"
 	"tapectl/internal/mediacatalog"
 )
 
@@ -34,7 +38,9 @@ type Copy struct {
 	External        bool      `json:"external"`
 }
 
-// FromCatalog lists the copies whose recovery point or objects contain the text, newest first.
+// FromCatalog lists the copies whose recovery point or objects contain the text, newest first; the tapes of a copy in
+// their order. What expired, is incomplete or is offline is listed too, and said to be so: on the worst day it may be all
+// there is.
 func FromCatalog(ctx context.Context, catalog *mediacatalog.Catalog, text string) ([]Copy, error) {
 	found, err := catalog.Find(ctx, text)
 	if err != nil {
@@ -42,7 +48,7 @@ func FromCatalog(ctx context.Context, catalog *mediacatalog.Catalog, text string
 	}
 	libraries, err := catalog.Libraries(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("look for %q in the catalog: %w", text, err)
 	}
 	copies := make([]Copy, 0, len(found))
 	for _, f := range found {
@@ -53,17 +59,24 @@ func FromCatalog(ctx context.Context, catalog *mediacatalog.Catalog, text string
 			Drives: readers(libraries, f.MediaType, f.Barcode), Encrypted: f.Encrypted, RecoveryPointID: f.RecoveryPointID, External: f.External,
 		})
 	}
+	slices.SortStableFunc(copies, func(a, b Copy) int { return b.Created.Compare(a.Created) })
 	return copies, nil
 }
 
+// object is the path of the object that fits, "" when it was the recovery point's name that fits. Paths of other
+// software on Windows keep their separator.
 func object(f mediacatalog.Found) string {
-	if f.FileSpec == "" {
-		return ""
-	}
-	if f.Path == "" || f.FileSpec == f.Name {
+	switch {
+	case f.FileSpec == "":
 		return f.Path
+	case f.Path == "":
+		return f.FileSpec
 	}
-	return f.Path + "/" + f.FileSpec
+	separator := "/"
+	if strings.Contains(f.Path, `\`) && !strings.Contains(f.Path, "/") {
+		separator = `\`
+	}
+	return strings.TrimSuffix(f.Path, separator) + separator + f.FileSpec
 }
 
 // state puts life status and completeness of a data set into one word.
@@ -77,21 +90,18 @@ func state(f mediacatalog.Found) string {
 	return "valid"
 }
 
+// place says where a tape is, as the last inventory and the moves since know it.
 func place(f mediacatalog.Found) string {
-	if f.Library == "" {
+	switch {
+	case f.Library == "":
 		return "offline"
-	}
-	kind := map[int]string{
-		mediacatalog.MediumTransport: "picker", mediacatalog.Storage: "slot",
-		mediacatalog.ImportExport: "mail slot", mediacatalog.DataTransfer: "drive",
-	}[f.ElementType]
-	if kind == "" {
+	case f.ElementType == 0 || f.ElementNumber == 0:
 		return fmt.Sprintf("library %s, element %d", f.Library, f.ElementAddress)
 	}
-	return fmt.Sprintf("library %s, %s %d", f.Library, kind, f.ElementNumber)
+	return fmt.Sprintf("library %s, %s %d", f.Library, library.TypeName(changer.ElementType(f.ElementType)), f.ElementNumber)
 }
 
-// readers lists the drives of all libraries that can read a medium, as far as both are known.
+// readers lists the enabled drives of all enabled libraries that can read a medium, as far as both are known.
 func readers(libraries []mediacatalog.Library, mediaType, barcode string) []string {
 	media := drive.Generation(mediaType)
 	if media == "" {
@@ -100,7 +110,7 @@ func readers(libraries []mediacatalog.Library, mediaType, barcode string) []stri
 	names := []string{}
 	for _, l := range libraries {
 		for i, d := range l.Drives {
-			if d.Enabled && media != "" && drive.CanRead(drive.Generation(d.Generation), media) {
+			if l.Enabled && d.Enabled && media != "" && drive.CanRead(drive.Generation(d.Generation), media) {
 				names = append(names, fmt.Sprintf("%s drive %d (%s)", l.Name, i+1, d.Generation))
 			}
 		}
