@@ -89,7 +89,7 @@ test-iscsi: ring ## drivers and end-to-end tests against tgt over iSCSI
 	@$(RING) -ring iscsi -tests -- test/lab/vtl run -- \
 	  $(GO) test -json -tags $(TAGS) -p 1 -count 1 -timeout 10m ./test/lab $(LIVE)
 	@if [ -n '$(END_TO_END)' ]; then $(MAKE) build; \
-	  $(RING) -ring iscsi -tests -- $(GO) test -json -tags $(TAGS) -p 1 -count 1 -timeout 15m $(END_TO_END); fi
+	  TAPECTL_BINARY=$(CURDIR)/bin/tapectl $(RING) -ring iscsi -tests -- $(GO) test -json -tags $(TAGS) -p 1 -count 1 -timeout 15m $(END_TO_END); fi
 
 test-kernel: export TAPECTL_REQUIRE_LABS = 1
 test-kernel: ring ## the same under a real Linux kernel with /dev/sg*
@@ -99,7 +99,7 @@ test-kernel: ring ## the same under a real Linux kernel with /dev/sg*
 	@$(GO) test -c -tags $(TAGS),kernel -o bin/kernel.test ./test/kernel
 	@$(GO) test -c -tags $(TAGS) -o bin/sgio.test ./internal/scsi/sgio
 	@if [ -n '$(END_TO_END)' ]; then $(GO) test -c -tags $(TAGS) -o bin/e2e.test $(END_TO_END); fi
-	@TAPECTL_KERNEL_BIN=$(CURDIR)/bin $(RING) -ring kernel -tests -dir test/kernel -- \
+	@TAPECTL_BINARY=$(CURDIR)/bin/tapectl TAPECTL_KERNEL_BIN=$(CURDIR)/bin $(RING) -ring kernel -tests -dir test/kernel -- \
 	  $(GO) tool test2json -t -p tapectl/test/kernel $(CURDIR)/test/lab/kernel-vm run $(CURDIR)/bin/kernel.test -test.v=test2json
 
 bench: go deps-build ## benchmarks; BENCH=regexp selects
