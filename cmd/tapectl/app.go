@@ -87,7 +87,7 @@ func (a *app) withLibrary(ctx context.Context, name, command string, progress fu
 		if err != nil {
 			return err
 		}
-		h, err := a.host()
+		h, err := a.host(command)
 		if err != nil {
 			return err
 		}

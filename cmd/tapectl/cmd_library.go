@@ -59,7 +59,7 @@ func (a *app) libraryAdd(ctx context.Context, name, changerAddress string, drive
 		}
 		*p = abs
 	}
-	h, err := a.host()
+	h, err := a.host("library add " + name)
 	if err != nil {
 		return err
 	}

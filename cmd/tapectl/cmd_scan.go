@@ -38,7 +38,7 @@ func newLibraryScan(a *app) *cobra.Command {
 }
 
 func (a *app) libraryScan(ctx context.Context, args []string) error {
-	h, err := a.host()
+	h, err := a.host("library scan")
 	if err != nil {
 		return err
 	}

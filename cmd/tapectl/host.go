@@ -18,25 +18,27 @@ import (
 
 // host opens devices by address. It is the one place that knows the kinds of addresses (docs/design.md section 3).
 type host struct {
-	trace *os.File
+	trace *trace // nil: none
+	warn  func(string)
 }
 
 // host makes the host of this invocation, with the wire trace when one was asked for.
-func (a *app) host() (*host, error) {
-	h := &host{}
-	if a.tracePath != "" {
-		f, err := os.OpenFile(a.tracePath, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-		if err != nil {
-			return nil, fmt.Errorf("open the trace: %w", err)
-		}
-		h.trace = f
+func (a *app) host(command string) (*host, error) {
+	h := &host{warn: a.notice}
+	if a.tracePath == "" {
+		return h, nil
 	}
-	return h, nil
+	var err error
+	h.trace, err = openTrace(a.tracePath, "tapectl "+command)
+	return h, err
 }
 
 func (h *host) close() {
-	if h.trace != nil {
-		h.trace.Close()
+	if h.trace == nil {
+		return
+	}
+	if err := h.trace.close(); err != nil {
+		h.warn(fmt.Sprintf("tapectl: warning: the trace is not complete: %v", err))
 	}
 }
 
@@ -54,6 +56,9 @@ func (h *host) Open(ctx context.Context, address string) (scsi.Transport, error)
 	t, err := openAddress(ctx, address)
 	if err != nil {
 		return nil, err
+	}
+	if h.trace != nil {
+		t = h.trace.wrap(t, address)
 	}
 	return t, nil
 }
