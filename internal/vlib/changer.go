@@ -1,7 +1,6 @@
 package vlib
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"time"
@@ -193,7 +192,7 @@ func (t *task) holdDrives(elements ...uint16) (func() error, error) {
 				continue
 			}
 			// Drives keep their lock only while they execute, never while they wait.
-			if err := d.enter(context.Background()); err != nil {
+			if err := d.enterBefore(t.ctx, t.deadline); err != nil {
 				return nil, errors.Join(err, release())
 			}
 			held = append(held, d)
@@ -269,7 +268,7 @@ func (t *task) takeFromDrive(source uint16) *sense {
 	if !d.config.Quirks.AutoUnload {
 		return illegal(0x53, 0x03)
 	}
-	u := &task{n: t.n, d: d, s: &d.state, now: t.now}
+	u := &task{ctx: t.ctx, deadline: t.deadline, n: t.n, d: d, s: &d.state, now: t.now}
 	if s := u.unload(false, false); s != nil {
 		return s
 	}

@@ -45,6 +45,7 @@ func (d *device) insert(now int64) {
 	case d.entry.medium().cleaning:
 		// The drive is seen cleaning at least once, however little time it takes.
 		s.slowReady = max(s.slowReady, 2)
+		s.readyAt = now + int64(d.timing.Clean)
 	case q.LoadCommandNeeded:
 		s.load = loadPending
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -108,7 +109,24 @@ func open(folder string) (_ *Library, err error) {
 		}
 		l.devices = append(l.devices, d)
 	}
+	l.sweep()
 	return l, nil
+}
+
+// sweep removes what the transports of killed processes left behind. A file that is young may be one that its owner has not locked
+// yet.
+func (l *Library) sweep() {
+	list, err := os.ReadDir(filepath.Join(l.folder, nexusDir))
+	if err != nil {
+		return // a missing folder shows when a transport is opened
+	}
+	for _, e := range list {
+		id, err := strconv.ParseUint(e.Name(), 16, 64)
+		info, ierr := e.Info()
+		if err == nil && ierr == nil && time.Since(info.ModTime()) > time.Minute {
+			l.alive(id)
+		}
+	}
 }
 
 // readConfig reads and checks library.json.
@@ -246,9 +264,18 @@ func (l *Library) connect(n int) (*nexus, error) {
 	return x, nil
 }
 
+// lockPatience is how long everything but commands, which have their timeouts, waits for a device. Commands hold it
+// while they execute and not while they wait, so that only a stopped process can use it up.
+const lockPatience = time.Minute
+
 // enter locks the device and loads its state and configuration.
-func (d *device) enter(ctx context.Context) error {
-	if err := d.lock(ctx); err != nil {
+func (d *device) enter() error {
+	return d.enterBefore(context.Background(), time.Now().Add(lockPatience))
+}
+
+// enterBefore is enter for a command.
+func (d *device) enterBefore(ctx context.Context, deadline time.Time) error {
+	if err := d.lock(ctx, deadline); err != nil {
 		return err
 	}
 	if err := d.refresh(); err != nil {
@@ -288,9 +315,9 @@ func (d *device) leave() error {
 }
 
 // enterAll locks the changer and all drives, in the order that a move takes them.
-func (l *Library) enterAll(ctx context.Context) error {
+func (l *Library) enterAll() error {
 	for i, d := range l.devices {
-		if err := d.enter(ctx); err != nil {
+		if err := d.enter(); err != nil {
 			for _, e := range l.devices[:i] {
 				e.unlock()
 			}
@@ -326,7 +353,7 @@ func (l *Library) change(what string, f func(*Config)) error {
 		}
 		return nil
 	}
-	if err := l.enterAll(context.Background()); err != nil {
+	if err := l.enterAll(); err != nil {
 		return wrap(err)
 	}
 	c, err := readConfig(l.folder)

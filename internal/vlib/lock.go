@@ -27,17 +27,18 @@ func openGate(path string) (gate, error) {
 	return gate{sem: make(chan struct{}, 1), file: f}, nil
 }
 
-// lock waits for the device until ctx is done.
-func (g *gate) lock(ctx context.Context) error {
-	select {
-	case g.sem <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
+// lock waits for the device until ctx is done or the deadline has passed.
+func (g *gate) lock(ctx context.Context, deadline time.Time) error {
+	if err := g.pass(ctx, deadline); err != nil {
+		return err
 	}
 	for delay := 20 * time.Microsecond; ; delay = min(2*delay, 5*time.Millisecond) {
 		ok, err := tryLock(g.file)
 		if err == nil && !ok {
 			err = scsi.Sleep(ctx, delay)
+		}
+		if err == nil && !ok && time.Now().After(deadline) {
+			err = os.ErrDeadlineExceeded
 		}
 		if err != nil {
 			<-g.sem
@@ -46,6 +47,25 @@ func (g *gate) lock(ctx context.Context) error {
 		if ok {
 			return nil
 		}
+	}
+}
+
+// pass passes the semaphore.
+func (g *gate) pass(ctx context.Context, deadline time.Time) error {
+	select {
+	case g.sem <- struct{}{}:
+		return nil
+	default:
+	}
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	select {
+	case g.sem <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return os.ErrDeadlineExceeded
 	}
 }
 

@@ -37,7 +37,7 @@ func newNexus(d *device) (*nexus, error) {
 	}
 	n.file = f
 	if _, err = tryLock(f); err == nil {
-		err = d.enter(context.Background())
+		err = d.enter()
 	}
 	if err != nil {
 		f.Close()
@@ -57,7 +57,7 @@ func newNexus(d *device) (*nexus, error) {
 // Close ends the nexus: its PREVENT and its reservation by RESERVE are gone. Persistent reservations stay.
 func (n *nexus) Close() error {
 	d := n.d
-	if err := d.enter(context.Background()); err != nil {
+	if err := d.enter(); err != nil {
 		// A damaged or locked-out device must not keep a transport from closing.
 		d.sem <- struct{}{}
 		defer func() { <-d.sem }()
@@ -146,14 +146,15 @@ func (n *nexus) Send(ctx context.Context, c *scsi.Command) error {
 		if err := ctx.Err(); err != nil {
 			return fail(err, true)
 		}
-		if err := n.d.enter(ctx); err != nil {
+		if err := n.d.enterBefore(ctx, deadline); err != nil {
 			return fail(err, true)
 		}
 		if n.closed {
 			n.d.unlock()
 			return fail(os.ErrClosed, true)
 		}
-		t := &task{n: n, d: n.d, s: &n.d.state, c: c, cdb: c.CDB, now: time.Now().UnixNano()}
+		t := &task{ctx: ctx, deadline: deadline, n: n, d: n.d, s: &n.d.state, c: c, cdb: c.CDB,
+			now: time.Now().UnixNano()}
 		wait := t.mustWait()
 		if wait > 0 {
 			n.d.unlock()
@@ -163,10 +164,11 @@ func (n *nexus) Send(ctx context.Context, c *scsi.Command) error {
 			continue
 		}
 		t.run()
+		raw := t.rawSense()
 		if err := n.d.leave(); err != nil {
 			return fail(fmt.Errorf("virtual library %s: %w", n.d.lib.folder, err), false)
 		}
-		return t.finish(ctx, deadline)
+		return t.finish(raw)
 	}
 }
 

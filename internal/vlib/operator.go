@@ -1,7 +1,6 @@
 package vlib
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -29,9 +28,6 @@ func (l *Library) Tapes() ([]Tape, error) {
 	err := l.table.view(func(entries []entry, _ map[uint16]uint32) {
 		for i := range entries {
 			e := &entries[i]
-			if e.removed {
-				continue
-			}
 			list = append(list, Tape{ID: i + 1, Barcode: e.barcode, Media: e.media, Element: e.element, Capacity: e.capacity,
 				WriteProtected: e.writeProtected, Uses: int(e.uses)})
 		}
@@ -55,7 +51,7 @@ func (l *Library) Tapes() ([]Tape, error) {
 // operate does something at the machine while the changer stands still.
 func (l *Library) operate(what string, f func(*device) error) error {
 	d := l.devices[0]
-	err := d.enter(context.Background())
+	err := d.enter()
 	if err == nil {
 		err = errors.Join(f(d), d.leave())
 	}
@@ -71,7 +67,7 @@ func (l *Library) find(barcode string, where func(*entry) bool) (uint32, entry, 
 	var found entry
 	err := l.table.view(func(entries []entry, _ map[uint16]uint32) {
 		for i := range entries {
-			if e := &entries[i]; id == 0 && !e.removed && e.barcode == barcode && where(e) {
+			if e := &entries[i]; id == 0 && e.barcode == barcode && where(e) {
 				id, found = uint32(i+1), *e
 			}
 		}
@@ -284,7 +280,7 @@ func (l *Library) Eject(n int) error {
 		return fail(errors.New("there is no such drive"))
 	}
 	d := l.devices[n+1]
-	if err := d.enter(context.Background()); err != nil {
+	if err := d.enter(); err != nil {
 		return fail(err)
 	}
 	t := &task{n: &nexus{d: d}, d: d, s: &d.state, now: time.Now().UnixNano()}
@@ -319,7 +315,7 @@ func (l *Library) RaiseTapeAlert(n, alert int) error {
 		return fail(errors.New("there is no such drive or flag"))
 	}
 	d := l.devices[n+1]
-	if err := d.enter(context.Background()); err != nil {
+	if err := d.enter(); err != nil {
 		return fail(err)
 	}
 	d.state.raise(alert)
@@ -333,7 +329,7 @@ func (l *Library) RaiseTapeAlert(n, alert int) error {
 // synchronizing command are gone, tapes are at their beginning, mode parameters, PREVENT and reservations are reset, and
 // every nexus gets 29/01.
 func (l *Library) PowerLoss() error {
-	err := l.enterAll(context.Background())
+	err := l.enterAll()
 	if err == nil {
 		for _, d := range l.devices {
 			err = errors.Join(err, d.power(time.Now().UnixNano()))

@@ -2,7 +2,6 @@ package vlib
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -68,7 +67,7 @@ func (l *Library) InjectFault(f Fault) (int, error) {
 		f.Times = 1
 	}
 	d := l.devices[i]
-	if err := d.enter(context.Background()); err != nil {
+	if err := d.enter(); err != nil {
 		return fail(err)
 	}
 	if len(d.faults) >= maxFaults {
@@ -86,7 +85,7 @@ func (l *Library) InjectFault(f Fault) (int, error) {
 func (l *Library) Faults() ([]Fault, error) {
 	var list []Fault
 	for _, d := range l.devices {
-		if err := d.enter(context.Background()); err != nil {
+		if err := d.enter(); err != nil {
 			return nil, fmt.Errorf("list faults of virtual library %s: %w", l.folder, err)
 		}
 		list = append(list, d.faults...)
@@ -99,7 +98,7 @@ func (l *Library) Faults() ([]Fault, error) {
 // ClearFaults removes the faults with these numbers, or all when none is given.
 func (l *Library) ClearFaults(ids ...int) error {
 	for _, d := range l.devices {
-		err := d.enter(context.Background())
+		err := d.enter()
 		if err == nil {
 			n := len(d.faults)
 			d.faults = slices.DeleteFunc(d.faults, func(f Fault) bool { return len(ids) == 0 || slices.Contains(ids, f.ID) })

@@ -31,7 +31,6 @@ type entry struct {
 	sourceValid    bool
 	imported       bool // an operator put it into its import/export element
 	writeProtected bool
-	removed        bool // thrown away; the number is not used again
 	uses           uint32
 	capacity       int64
 	earlyWarning   int64
@@ -39,7 +38,7 @@ type entry struct {
 
 func (e *entry) encode() []byte {
 	b := make([]byte, tableRecord)
-	b[4] = 1 | flag(e.writeProtected, 2) | flag(e.sourceValid, 4) | flag(e.imported, 8) | flag(e.removed, 16)
+	b[4] = 1 | flag(e.writeProtected, 2) | flag(e.sourceValid, 4) | flag(e.imported, 8)
 	copy(b[6:8], e.media)
 	binary.LittleEndian.PutUint16(b[8:], e.element)
 	binary.LittleEndian.PutUint16(b[10:], e.source)
@@ -58,7 +57,7 @@ func (e *entry) decode(b []byte) error {
 	*e = entry{
 		barcode: string(bytes.TrimRight(b[32:64], "\x00")), media: string(bytes.TrimRight(b[6:8], "\x00")),
 		element: binary.LittleEndian.Uint16(b[8:]), source: binary.LittleEndian.Uint16(b[10:]),
-		sourceValid: b[4]&4 != 0, imported: b[4]&8 != 0, writeProtected: b[4]&2 != 0, removed: b[4]&16 != 0,
+		sourceValid: b[4]&4 != 0, imported: b[4]&8 != 0, writeProtected: b[4]&2 != 0,
 		uses: binary.LittleEndian.Uint32(b[12:]), capacity: int64(binary.LittleEndian.Uint64(b[16:])),
 		earlyWarning: int64(binary.LittleEndian.Uint64(b[24:])),
 	}
@@ -142,7 +141,7 @@ func (t *table) refresh() error {
 		if err := e.decode(b[i*tableRecord:]); err != nil {
 			return fmt.Errorf("read record %d of %s: %w", i+1, t.file.Name(), err)
 		}
-		if e.element != shelf && !e.removed {
+		if e.element != shelf {
 			t.byElement[e.element] = uint32(i + 1)
 		}
 	}
@@ -217,7 +216,7 @@ func (t *table) set(id uint32, e entry) error {
 		delete(t.byElement, old.element)
 	}
 	t.entries[id-1] = e
-	if e.element != shelf && !e.removed {
+	if e.element != shelf {
 		t.byElement[e.element] = id
 	}
 	t.seq, t.loaded = odd+1, true

@@ -12,6 +12,9 @@ import (
 
 // task is one command while it is carried out.
 type task struct {
+	ctx      context.Context // of the command
+	deadline time.Time
+
 	n   *nexus
 	d   *device
 	s   *state // of the device
@@ -209,23 +212,30 @@ func (t *task) takeDeferred() *sense {
 	return s
 }
 
-// finish fills in the Command and waits.
-func (t *task) finish(ctx context.Context, deadline time.Time) error {
+// finish waits and fills in the Command. The device is not locked any more.
+func (t *task) finish(rawSense []byte) error {
 	c := t.c
 	if t.wait > 0 && !t.notSent {
-		if err := sleepUntil(ctx, deadline, t.wait); err != nil {
+		if err := sleepUntil(t.ctx, t.deadline, t.wait); err != nil {
 			return &scsi.TransportError{Op: c.Name, CDB: c.CDB, Err: err}
 		}
 	}
 	if t.lost != nil {
 		return &scsi.TransportError{Op: c.Name, CDB: c.CDB, NotSent: t.notSent, Err: t.lost}
 	}
-	c.Status, c.Sense, c.Residual = t.status, nil, len(c.Data)-t.moved
-	if t.sense != nil {
+	c.Status, c.Sense, c.Residual = t.status, rawSense, len(c.Data)-t.moved
+	if rawSense != nil {
 		c.Status = scsi.StatusCheckCondition
-		c.Sense = t.sense.encode(t.d.number >= 0 && t.d.config.Quirks.DescriptorSense)
 	}
 	return nil
+}
+
+// rawSense encodes the sense data, while the device is still locked.
+func (t *task) rawSense() []byte {
+	if t.sense == nil {
+		return nil
+	}
+	return t.sense.encode(t.d.number >= 0 && t.d.config.Quirks.DescriptorSense)
 }
 
 // reply sends data to the host, cut to the allocation length.

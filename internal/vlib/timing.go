@@ -21,6 +21,7 @@ type Timing struct {
 	Inventory time.Duration `json:",omitempty"` // INITIALIZE ELEMENT STATUS, whole library
 	Load      time.Duration `json:",omitempty"` // until the drive is ready
 	Unload    time.Duration `json:",omitempty"`
+	Clean     time.Duration `json:",omitempty"` // a cleaning cartridge at work
 	Rewind    time.Duration `json:",omitempty"` // from anywhere, plus LocatePerGB
 	Locate    time.Duration `json:",omitempty"` // LOCATE and SPACE, plus LocatePerGB
 	// LocatePerGB is added for each 10^9 bytes that the tape moves.
@@ -46,7 +47,7 @@ func (t *Timing) check() error {
 	if t.Scale < 0 || math.IsNaN(t.Scale) || t.Scale > 1e6 {
 		return fmt.Errorf("time scale %v is out of range", t.Scale)
 	}
-	for _, d := range []time.Duration{t.Move, t.Inventory, t.Load, t.Unload, t.Rewind, t.Locate, t.LocatePerGB, t.Filemark} {
+	for _, d := range []time.Duration{t.Move, t.Inventory, t.Load, t.Unload, t.Clean, t.Rewind, t.Locate, t.LocatePerGB, t.Filemark} {
 		if d < 0 || d > maxDelay {
 			return fmt.Errorf("time %v is out of range", d)
 		}
@@ -57,7 +58,7 @@ func (t *Timing) check() error {
 	return nil
 }
 
-// forDrive resolves the timing for a generation and a library of so many slots: real times where wanted, all scaled.
+// resolve gives the timing for a generation and a library of so many slots: real times where wanted, all scaled.
 func (t Timing) resolve(g generation, slots int) Timing {
 	if t.Real {
 		def := func(p *time.Duration, v time.Duration) {
@@ -69,6 +70,7 @@ func (t Timing) resolve(g generation, slots int) Timing {
 		def(&t.Inventory, 5*time.Second+time.Duration(slots)*time.Second/4)
 		def(&t.Load, g.load)
 		def(&t.Unload, g.unload)
+		def(&t.Clean, 150*time.Second)
 		def(&t.Rewind, 2*time.Second)
 		def(&t.Locate, 2*time.Second)
 		if m, ok := mediumWithSuffix(g.suffix); ok {
@@ -80,7 +82,7 @@ func (t Timing) resolve(g generation, slots int) Timing {
 		}
 	}
 	if t.Scale > 0 && t.Scale != 1 {
-		for _, p := range []*time.Duration{&t.Move, &t.Inventory, &t.Load, &t.Unload, &t.Rewind, &t.Locate, &t.LocatePerGB, &t.Filemark} {
+		for _, p := range []*time.Duration{&t.Move, &t.Inventory, &t.Load, &t.Unload, &t.Clean, &t.Rewind, &t.Locate, &t.LocatePerGB, &t.Filemark} {
 			*p = time.Duration(float64(*p) * t.Scale)
 		}
 		if t.Rate > 0 {
