@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"tapectl/internal/changer"
 	"tapectl/internal/drive"
 	"tapectl/internal/library"
 	"tapectl/internal/mediacatalog"
@@ -17,8 +18,13 @@ func standAlone(ctx context.Context, catalog *mediacatalog.Catalog, lib *library
 	v := &visit{catalog: catalog, library: lib, report: &Report{Library: lib.Name(), Drives: 1, Findings: []Finding{}}}
 	elements, err := lib.Elements(ctx)
 	if err == nil && elements[0].Full {
-		v.full = true
-		err = v.mount(ctx)
+		v.full, v.report.Tapes = true, 1
+		v.medium = mediacatalog.InventoryMedium{ElementAddress: library.StandAloneTape, HomeElement: -1}
+		if elements[0].MediumType == changer.MediumCleaning {
+			err = v.cleaning(ctx) // it is not mounted: drives give it out when they are clean
+		} else {
+			err = v.mount(ctx)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("inventory library %s: %w", lib.Name(), err)
@@ -43,13 +49,11 @@ type visit struct {
 
 // mount reads the tape and identifies it. The tape stays mounted until save has recorded what was read.
 func (v *visit) mount(ctx context.Context) error {
-	v.report.Tapes = 1
-	v.medium = mediacatalog.InventoryMedium{ElementAddress: library.StandAloneTape, HomeElement: -1}
 	m, err := v.library.Mount(ctx, library.MountRequest{})
 	var cleaning *drive.CleaningCartridgeError
 	switch {
 	case errors.As(err, &cleaning):
-		return v.cleaning(ctx, err)
+		return v.cleaning(ctx)
 	case err != nil:
 		return err
 	}
@@ -81,10 +85,10 @@ func (v *visit) mount(ctx context.Context) error {
 }
 
 // cleaning records that a cleaning cartridge is in the drive.
-func (v *visit) cleaning(ctx context.Context, cause error) error {
+func (v *visit) cleaning(ctx context.Context) error {
 	v.report.Cleaning = 1
 	v.medium.Cleaning, v.medium.State = true, mediacatalog.StateCleaning
-	v.note(Came, "info", "a cleaning cartridge is in the drive: %v", cause)
+	v.note(Came, "info", "a cleaning cartridge is in the drive")
 	before, err := v.before(ctx)
 	if err == nil && before != nil && before.Cleaning {
 		v.medium.MediaID = before.MediaID
