@@ -99,8 +99,8 @@ func (t *task) read6() *sense {
 	return t.readVariable(int(r.Length), r.SILI)
 }
 
-// atMark handles the two places where there is no block to read: a filemark, which is passed, and end of data. left is what
-// is missing, in bytes or blocks.
+// atMark handles the two places where there is no block to read: a filemark, which is passed, and end of data. left is
+// what is missing, in bytes or blocks.
 func (t *task) atMark(left int64) *sense {
 	c, s := t.d.cart, t.s
 	if s.position >= c.count() {
@@ -146,8 +146,8 @@ func (t *task) readVariable(length int, sili bool) *sense {
 	return (&sense{ili: true}).information(difference)
 }
 
-// readObject reads the block at the position into buffer, or as much of it as fits, and passes it. A block that cannot be read is
-// passed too, as the drives do that give up on it.
+// readObject reads the block at the position into buffer, or as much of it as fits, and passes it. A block that cannot
+// be read is passed too, as the drives do that give up on it.
 func (t *task) readObject(buffer []byte, left int64) *sense {
 	c, s := t.d.cart, t.s
 	n := int(c.objects[s.position].length)

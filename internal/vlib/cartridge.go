@@ -12,8 +12,9 @@ import (
 	"sort"
 )
 
-// A cartridge's files: data holds the blocks one after the other, index a header and one record for each logical object.
-// A record is written after its data, so what a killed process leaves is data without a record, which does not count.
+// A cartridge's files: data holds the blocks one after the other, index a header and one record for each logical
+// object. A record is written after its data, so what a killed process leaves is data without a record, which does not
+// count.
 const (
 	indexHeader = 64
 	indexRecord = 24
@@ -119,8 +120,8 @@ func (c *cartridge) load() error {
 	return nil
 }
 
-// loadRecords takes the records over. A damaged record with good ones behind it is a lost block, at the end it is the torn
-// tail; so is a record whose data is not there.
+// loadRecords takes the records over. A damaged record with good ones behind it is a lost block, at the end it is the
+// torn tail; so is a record whose data is not there.
 func (c *cartridge) loadRecords(b []byte, dataSize int64) {
 	lost := 0
 	for n := uint64(0); len(b) > 0; n, b = n+1, b[indexRecord:] {
@@ -288,8 +289,8 @@ func (c *cartridge) writeRecords(o object, n int) error {
 	return nil
 }
 
-// read reads block n, or as much of it as p takes, into p. It needs no copy when p takes all. The error is errRotten when
-// the bytes are not those that were written.
+// read reads block n, or as much of it as p takes, into p. It needs no copy when p takes all. The error is errRotten
+// when the bytes are not those that were written.
 func (c *cartridge) read(n uint64, p []byte) error {
 	o := c.objects[n]
 	if o.kind != objectBlock {

@@ -9,25 +9,6 @@ import (
 	"tapectl/internal/scsi"
 )
 
-// changerCommands is what the changer knows.
-func changerCommands() *commandSet {
-	const minute = time.Minute
-	list := append(commonCommands(), []command{
-		{"TEST UNIT READY", 0x00, -1, usage(0x00, 0, 0, 0, 0, 0), minute, loaded, (*task).nothing},
-		{"INITIALIZE ELEMENT STATUS", 0x07, -1, usage(0x07, 0, 0, 0, 0, 0), 30 * minute, loaded | mechanical, (*task).inventory},
-		{"MODE SENSE(6)", 0x1A, -1, usage(0x1A, 0x08, 0xFF, 0xFF, 0xFF, 0), minute, 0, (*task).modeSense},
-		{"OPEN/CLOSE IMPORT/EXPORT ELEMENT", 0x1B, -1, usage(0x1B, 0, 0xFF, 0xFF, 0x1F, 0), 10 * minute, loaded | mechanical, (*task).openCloseMail},
-		{"POSITION TO ELEMENT", 0x2B, -1, usage(0x2B, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0x01, 0), 10 * minute, loaded | mechanical, (*task).positionTo},
-		{"INITIALIZE ELEMENT STATUS WITH RANGE", 0x37, -1, usage(0x37, 0x03, 0xFF, 0xFF, 0, 0, 0xFF, 0xFF, 0, 0), 30 * minute, loaded | mechanical, (*task).inventoryRange},
-		{"LOG SENSE", 0x4D, -1, usage(0x4D, 0, 0xFF, 0xFF, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0), minute, 0, (*task).logSense},
-		{"MODE SENSE(10)", 0x5A, -1, usage(0x5A, 0x18, 0xFF, 0xFF, 0, 0, 0, 0xFF, 0xFF, 0), minute, 0, (*task).modeSense},
-		{"MOVE MEDIUM", 0xA5, -1, usage(0xA5, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0x01, 0), 15 * minute, loaded | mechanical, (*task).moveMedium},
-		{"EXCHANGE MEDIUM", 0xA6, -1, usage(0xA6, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x03, 0), 15 * minute, loaded | mechanical, (*task).exchangeMedium},
-		{"READ ELEMENT STATUS", 0xB8, -1, usage(0xB8, 0x1F, 0xFF, 0xFF, 0xFF, 0xFF, 0x03, 0xFF, 0xFF, 0xFF, 0, 0), 5 * minute, 0, (*task).readElementStatus},
-	}...)
-	return newCommandSet(list)
-}
-
 // nothing is TEST UNIT READY: being ready is all it asks.
 func (t *task) nothing() *sense { return nil }
 
@@ -241,7 +222,8 @@ func (t *task) mayMove(id uint32, e *entry, source, destination uint16, from, to
 			return illegal(0x3B, 0x0D)
 		}
 	}
-	mailAndDrive := from == changer.ImportExport && to == changer.DataTransfer || from == changer.DataTransfer && to == changer.ImportExport
+	mailAndDrive := from == changer.ImportExport && to == changer.DataTransfer ||
+		from == changer.DataTransfer && to == changer.ImportExport
 	if mailAndDrive && t.d.config.Quirks.NoMailMoves {
 		return badCDB(4, -1)
 	}

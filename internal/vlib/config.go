@@ -55,8 +55,9 @@ type Config struct {
 	Timing Timing
 }
 
-// Addresses are the first element addresses of the four element types (SMC-3 6.3.4 and mode page 1Dh). Zero means the default:
-// medium transport 1, data transfer 257, import/export 769, storage 1001. There is one medium transport element.
+// Addresses are the first element addresses of the four element types (SMC-3 6.3.4 and mode page 1Dh). Zero means the
+// default: medium transport 1, data transfer 257, import/export 769, storage 1001. There is one medium transport
+// element.
 type Addresses struct {
 	MediumTransport, Storage, ImportExport, DataTransfer uint16
 }

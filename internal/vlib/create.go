@@ -89,8 +89,8 @@ func write(folder string, c Config, entries []entry) error {
 	return writeJSON(filepath.Join(folder, configFile), configuration{formatVersion, c})
 }
 
-// entries are the cartridges that the library starts with: named ones first, then generated ones, cleaning cartridges in the
-// last slots.
+// entries are the cartridges that the library starts with: named ones first, then generated ones, cleaning cartridges
+// in the last slots.
 func (c *Config) entries() ([]entry, error) {
 	tapes := append([]TapeConfig(nil), c.Tapes...)
 	digits := max(3, len(fmt.Sprint(c.TapeCount)), 6-len(c.BarcodePrefix))

@@ -266,8 +266,8 @@ func (t *task) ready(cmd *command) *sense {
 	return nil
 }
 
-// unreadable is a cartridge whose files cannot be used: the medium is defective, and the operator finds the reason in the
-// files.
+// unreadable is a cartridge whose files cannot be used: the medium is defective, and the operator finds the reason in
+// the files.
 func (t *task) unreadable(error) *sense {
 	t.s.raise(0x04)
 	return check(0x3, 0x31, 0x00) // MEDIUM FORMAT CORRUPTED

@@ -15,18 +15,19 @@ const (
 	FaultSense FaultKind = "sense"
 	// FaultStatus ends the command with Fault.Status (BUSY, RESERVATION CONFLICT, TASK ABORTED) without executing it.
 	FaultStatus FaultKind = "status"
-	// FaultTimeout gives no answer: the transport waits for Fault.Delay (not for the command's timeout) and then reports that the
-	// outcome is unknown. Fault.Executed says whether the command was executed.
+	// FaultTimeout gives no answer: the transport waits for Fault.Delay (not for the command's timeout) and then
+	// reports that the outcome is unknown. Fault.Executed says whether the command was executed.
 	FaultTimeout FaultKind = "timeout"
 	// FaultDead is a device that is gone: every command fails in the transport, not sent.
 	FaultDead FaultKind = "dead"
-	// FaultArm is for moves: the arm takes the cartridge out of the source and keeps it; the move fails with the fault's sense
-	// data, by default 04/15/01.
+	// FaultArm is for moves: the arm takes the cartridge out of the source and keeps it; the move fails with the
+	// fault's sense data, by default 04/15/01.
 	FaultArm FaultKind = "arm"
-	// FaultDeferred is for writes: this block and Fault.Blocks-1 more are accepted and lost; the command after them is not
-	// executed and reports the fault's sense data, by default 03/0C/00, as a deferred error.
+	// FaultDeferred is for writes: this block and Fault.Blocks-1 more are accepted and lost; the command after them is
+	// not executed and reports the fault's sense data, by default 03/0C/00, as a deferred error.
 	FaultDeferred FaultKind = "deferred"
-	// FaultRot damages the block Fault.Object of the loaded cartridge in its file, once, so that its checksum fails when it is read.
+	// FaultRot damages the block Fault.Object of the loaded cartridge in its file, once, so that its checksum fails
+	// when it is read.
 	FaultRot FaultKind = "rot"
 	// FaultDelay only makes the command take Fault.Delay longer.
 	FaultDelay FaultKind = "delay"
@@ -40,8 +41,8 @@ type Fault struct {
 	// Device is "changer", "drive0", "drive1", ...
 	Device string
 	Kind   FaultKind
-	// Operations are the operation codes that are hit; none means all that do something. INQUIRY, REPORT LUNS and REQUEST SENSE are hit only when
-	// named here, except by FaultDead.
+	// Operations are the operation codes that are hit; none means all that do something. INQUIRY, REPORT LUNS and
+	// REQUEST SENSE are hit only when named here, except by FaultDead.
 	Operations []int `json:",omitempty"`
 	// After lets so many commands pass that would be hit.
 	After int `json:",omitempty"`
@@ -56,7 +57,8 @@ type Fault struct {
 
 	// Key, ASC and ASCQ are the sense data of FaultSense, FaultArm and FaultDeferred.
 	Key, ASC, ASCQ byte `json:",omitempty"`
-	// Filemark, EndOfMedium and IncorrectLength are the flags of that sense data; Information goes with them when not nil.
+	// Filemark, EndOfMedium and IncorrectLength are the flags of that sense data; Information goes with them when not
+	// nil.
 	Filemark, EndOfMedium, IncorrectLength bool   `json:",omitempty"`
 	Information                            *int64 `json:",omitempty"`
 	// Executed lets the command do its work before it fails.

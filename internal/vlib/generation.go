@@ -11,8 +11,8 @@ type generation struct {
 	product string // INQUIRY product identification
 	// rate is the native speed of a full-height drive in bytes a second.
 	rate int64
-	// load and unload are the times of the half-height drives' manual; locate is the average time from the load point, rewind
-	// that from the end.
+	// load and unload are the times of the half-height drives' manual; locate is the average time from the load point,
+	// rewind that from the end.
 	load, unload, locate, rewind time.Duration
 }
 
@@ -102,8 +102,9 @@ const (
 	readWrite
 )
 
-// accessTo is the matrix of generations: up to LTO-7 a drive writes its own and the previous generation and reads
-// the one before; LTO-8 writes LTO-7, also as type M, and reads nothing older; LTO-9 writes LTO-8; LTO-10 takes only its own.
+// accessTo is the matrix of generations: up to LTO-7 a drive writes its own and the previous generation and reads the
+// one before; LTO-8 writes LTO-7, also as type M, and reads nothing older; LTO-9 writes LTO-8; LTO-10 takes only its
+// own.
 func (g generation) accessTo(m medium) access {
 	switch {
 	case m.key == m8Key:

@@ -113,8 +113,8 @@ func open(folder string) (_ *Library, err error) {
 	return l, nil
 }
 
-// sweep removes what the transports of killed processes left behind. A file that is young may be one that its owner has not locked
-// yet.
+// sweep removes what the transports of killed processes left behind. A file that is young may be one that its owner has
+// not locked yet.
 func (l *Library) sweep() {
 	list, err := os.ReadDir(filepath.Join(l.folder, nexusDir))
 	if err != nil {
@@ -222,7 +222,8 @@ func (d *device) closeFiles() error {
 // Folder is where the library is.
 func (l *Library) Folder() string { return l.folder }
 
-// Config is the configuration with all defaults filled in, and the quirks and timing of now. Tapes is empty: see Library.Tapes.
+// Config is the configuration with all defaults filled in, and the quirks and timing of now. Tapes is empty: see
+// Library.Tapes.
 func (l *Library) Config() Config {
 	if c, err := readConfig(l.folder); err == nil {
 		return c

@@ -10,6 +10,7 @@ import (
 )
 
 func TestGenerations(t *testing.T) {
+	t.Parallel()
 	// The matrix as it is printed: rows are drives, columns media; W reads and writes, R reads, - is rejected.
 	columns := []string{"L3", "L4", "L5", "L6", "L7", "M8", "L8", "L9", "LA", "PA"}
 	rows := map[string]string{

@@ -228,6 +228,7 @@ func (x *modelRun) position() {
 }
 
 func TestRandomCommandsAgainstModel(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			x := &modelRun{t: t, r: rand.New(rand.NewPCG(seed, 1)), folder: t.TempDir() + "/l",

@@ -213,8 +213,8 @@ func (t *task) densityAllowed(density byte) bool {
 	return false
 }
 
-// selectPage takes one page over into next; at is where it stands in the parameter list. Bits that cannot be changed must be as they
-// are.
+// selectPage takes one page over into next; at is where it stands in the parameter list. Bits that cannot be changed
+// must be as they are.
 func (t *task) selectPage(next *state, page scsi.ModePage, at int) *sense {
 	var current, mask scsi.ModePage
 	changeable := t.modePages(scsi.ChangeableValues)

@@ -181,8 +181,8 @@ func (l *Library) take(element uint16, what string, ascq byte, kinds ...changer.
 	})
 }
 
-// AddTape makes a new cartridge and puts it through the door into t.Element, a storage element, or the first empty one, and
-// returns the address. Every nexus of the changer gets 28/00.
+// AddTape makes a new cartridge and puts it through the door into t.Element, a storage element, or the first empty one,
+// and returns the address. Every nexus of the changer gets 28/00.
 func (l *Library) AddTape(t TapeConfig) (uint16, error) {
 	err := l.operate(fmt.Sprintf("add tape %q to", t.Barcode), func(d *device) (err error) {
 		if err := d.locked(); err != nil {
@@ -325,9 +325,9 @@ func (l *Library) RaiseTapeAlert(n, alert int) error {
 	return nil
 }
 
-// PowerLoss cuts the power of the whole library and switches it on again: with Config.WriteBack the blocks that came after the last
-// synchronizing command are gone, tapes are at their beginning, mode parameters, PREVENT and reservations are reset, and
-// every nexus gets 29/01.
+// PowerLoss cuts the power of the whole library and switches it on again: with Config.WriteBack the blocks that came
+// after the last synchronizing command are gone, tapes are at their beginning, mode parameters, PREVENT and
+// reservations are reset, and every nexus gets 29/01.
 func (l *Library) PowerLoss() error {
 	err := l.enterAll()
 	if err == nil {

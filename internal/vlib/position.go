@@ -316,7 +316,8 @@ func (t *task) readPosition() *sense {
 	return t.reply(b, len(b))
 }
 
-// erase is ERASE (6) (SSC-5 6.2): end of data is at the position. Nothing tells a long erase from a short one but the time.
+// erase is ERASE (6) (SSC-5 6.2): end of data is at the position. Nothing tells a long erase from a short one but the
+// time.
 func (t *task) erase() *sense {
 	var r drive.Erase6
 	if err := r.UnmarshalCDB(t.cdb); err != nil {

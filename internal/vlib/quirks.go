@@ -15,7 +15,8 @@ type Quirks struct {
 	ChangerUnsupported []int `json:",omitempty"`
 	DriveUnsupported   []int `json:",omitempty"`
 
-	// MaxElements is the most element descriptors, and MaxAnswer the most bytes, in one READ ELEMENT STATUS answer; 0 is no limit.
+	// MaxElements is the most element descriptors, and MaxAnswer the most bytes, in one READ ELEMENT STATUS answer; 0
+	// is no limit.
 	MaxElements int `json:",omitempty"`
 	MaxAnswer   int `json:",omitempty"`
 	// IgnoreElementCount answers with all elements from the starting address on (tgt).
@@ -68,11 +69,13 @@ type Quirks struct {
 	LoadCommandNeeded bool `json:",omitempty"`
 	// UnloadDoesNothing makes UNLOAD succeed without effect; moves work from the ready drive (tgt).
 	UnloadDoesNothing bool `json:",omitempty"`
-	// PositionUnknown makes READ POSITION say that the location is unknown (LOLU, LONU), and refuses the extended form (tgt).
+	// PositionUnknown makes READ POSITION say that the location is unknown (LOLU, LONU), and refuses the extended form
+	// (tgt).
 	PositionUnknown bool `json:",omitempty"`
 	// SpaceCountsFilemarks makes SPACE blocks pass over filemarks and count them (tgt).
 	SpaceCountsFilemarks bool `json:",omitempty"`
-	// ShortReadsLoseData transfers R-A instead of A bytes when the block of A bytes is shorter than R (tgt before 1.0.94).
+	// ShortReadsLoseData transfers R-A instead of A bytes when the block of A bytes is shorter than R (tgt before
+	// 1.0.94).
 	ShortReadsLoseData bool `json:",omitempty"`
 	// PlainEndOfData reports end of data as key 8, EOM, 00/00 for READ and as key 0, 00/05 for SPACE (tgt).
 	PlainEndOfData bool `json:",omitempty"`
@@ -94,7 +97,8 @@ type Quirks struct {
 const maxQuirkCount = 1 << 20
 
 func (q *Quirks) check() error {
-	for _, n := range []int{q.MaxElements, q.MaxAnswer, q.TruncateAnswer, q.BusyCommands, q.AttentionStorm, q.SlowReady, q.AbsentAtFirst} {
+	for _, n := range []int{q.MaxElements, q.MaxAnswer, q.TruncateAnswer, q.BusyCommands, q.AttentionStorm,
+		q.SlowReady, q.AbsentAtFirst} {
 		if n < 0 || n > maxQuirkCount {
 			return fmt.Errorf("quirk count %d is out of range", n)
 		}

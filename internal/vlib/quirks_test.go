@@ -16,6 +16,7 @@ import (
 
 // TestDriversStandEveryProfile runs the drivers' whole round over each set of quirks.
 func TestDriversStandEveryProfile(t *testing.T) {
+	t.Parallel()
 	for _, name := range vlib.QuirkProfiles() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -168,6 +168,7 @@ func loadedLab(t testing.TB, c vlib.Config) (l *vlib.Library, ch, dr scsi.Transp
 }
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	for name, n := range map[string]int{"changer": -1, "drive": 0} {
 		t.Run(name, func(t *testing.T) {
 			l, _, dr := loadedLab(t, vlib.Config{TapeCount: 1, Capacity: 64 << 20})

@@ -211,7 +211,8 @@ func (t *task) preempt(r scsi.PersistentReserveOut, p scsi.ReserveParameters) *s
 	if r.Scope != 0 || !validReservationType(r.Type) {
 		return badCDB(2, -1)
 	}
-	takes := t.s.prType != 0 && (t.s.holderKey() == p.ServiceActionKey && p.ServiceActionKey != 0 || t.s.allRegistrants() && p.ServiceActionKey == 0)
+	takes := t.s.prType != 0 && (t.s.holderKey() == p.ServiceActionKey && p.ServiceActionKey != 0 ||
+		t.s.allRegistrants() && p.ServiceActionKey == 0)
 	if p.ServiceActionKey == 0 && !takes {
 		return badParameter(8, -1)
 	}

@@ -8,35 +8,6 @@ import (
 	"tapectl/internal/scsi"
 )
 
-// usage makes the CDB usage data of a command from the bits that it uses.
-func usage(b ...byte) []byte { return b }
-
-// commonCommands are those of SPC that both kinds of device have.
-func commonCommands() []command {
-	const minute = time.Minute
-	return []command{
-		{"REQUEST SENSE", 0x03, -1, usage(0x03, 0x01, 0, 0, 0xFF, 0), minute, always, (*task).requestSense},
-		{"INQUIRY", 0x12, -1, usage(0x12, 0x01, 0xFF, 0xFF, 0xFF, 0), minute, always, (*task).inquiry},
-		{"RESERVE(6)", 0x16, -1, usage(0x16, 0, 0, 0, 0, 0), minute, shared, (*task).reserve6},
-		{"RELEASE(6)", 0x17, -1, usage(0x17, 0, 0, 0, 0, 0), minute, shared, (*task).release6},
-		{"PREVENT ALLOW MEDIUM REMOVAL", 0x1E, -1, usage(0x1E, 0, 0, 0, 0x03, 0), minute, 0, (*task).preventAllow},
-		{"PERSISTENT RESERVE IN", 0x5E, 0x00, usage(0x5E, 0x1F, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0), minute, shared, (*task).reserveIn},
-		{"PERSISTENT RESERVE IN", 0x5E, 0x01, usage(0x5E, 0x1F, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0), minute, shared, (*task).reserveIn},
-		{"PERSISTENT RESERVE IN", 0x5E, 0x02, usage(0x5E, 0x1F, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0), minute, shared, (*task).reserveIn},
-		reserveOutCommand(scsi.ReserveRegister), reserveOutCommand(scsi.ReserveReserve), reserveOutCommand(scsi.ReserveRelease),
-		reserveOutCommand(scsi.ReserveClear), reserveOutCommand(scsi.ReservePreempt),
-		reserveOutCommand(scsi.ReservePreemptAndAbort), reserveOutCommand(scsi.ReserveRegisterAndIgnore),
-		{"REPORT LUNS", 0xA0, -1, usage(0xA0, 0, 0xFF, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0), minute, always, (*task).reportLUNs},
-		{"REPORT SUPPORTED OPERATION CODES", 0xA3, 0x0C, usage(0xA3, 0x1F, 0x87, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0), minute,
-			shared, (*task).reportCommands},
-	}
-}
-
-func reserveOutCommand(action int) command {
-	return command{"PERSISTENT RESERVE OUT", 0x5F, action, usage(0x5F, 0x1F, 0xFF, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0), time.Minute,
-		shared, (*task).reserveOut}
-}
-
 // requestSense returns a pending unit attention, or how far an operation is, as the data of a GOOD command.
 func (t *task) requestSense() *sense {
 	var r scsi.RequestSense
@@ -191,7 +162,8 @@ func (t *task) reportCommands() *sense {
 	switch {
 	case r.ReportingOptions > 3:
 		return badCDB(2, 2)
-	case r.ReportingOptions == scsi.ReportOneCommand && hasActions, r.ReportingOptions == scsi.ReportOneServiceAction && len(list) > 0 && !hasActions:
+	case r.ReportingOptions == scsi.ReportOneCommand && hasActions,
+		r.ReportingOptions == scsi.ReportOneServiceAction && len(list) > 0 && !hasActions:
 		return badCDB(4, -1)
 	}
 	var found *command

@@ -10,9 +10,9 @@ import (
 	"sync"
 )
 
-// The table of cartridges: a header and one record for each cartridge that ever was, in the order of their numbers, which start at
-// 1. Where a cartridge is stands in its record alone, so that a move is one write and a cartridge is never in two places
-// or in none.
+// The table of cartridges: a header and one record for each cartridge that ever was, in the order of their numbers,
+// which start at 1. Where a cartridge is stands in its record alone, so that a move is one write and a cartridge is
+// never in two places or in none.
 const (
 	tableHeader = 64
 	tableRecord = 128
@@ -75,8 +75,8 @@ func (e *entry) medium() medium {
 
 func (e *entry) worm() bool { return isWORM(e.media) }
 
-// table is the table of cartridges with a copy in memory. Writers hold the changer's lock, and a drive's for a cartridge
-// in that drive; readers need none.
+// table is the table of cartridges with a copy in memory. Writers hold the changer's lock, and a drive's for a
+// cartridge in that drive; readers need none.
 type table struct {
 	file *os.File
 
@@ -111,8 +111,8 @@ func (t *table) setSequence(n uint64) error {
 	return err
 }
 
-// refresh brings the copy up to date. While a writer is at work in another process, or after one was killed, the sequence
-// is odd and the copy is not kept. t.mu is held.
+// refresh brings the copy up to date. While a writer is at work in another process, or after one was killed, the
+// sequence is odd and the copy is not kept. t.mu is held.
 func (t *table) refresh() error {
 	seq, err := t.sequence()
 	if err != nil {

@@ -176,8 +176,8 @@ func (t *task) execute(cmd *command) {
 	}
 }
 
-// before is what comes ahead of any command: BUSY, reservation conflicts, unit attentions, deferred errors. cmd is nil for one that
-// the device does not know.
+// before is what comes ahead of any command: BUSY, reservation conflicts, unit attentions, deferred errors. cmd is nil
+// for one that the device does not know.
 func (t *task) before(cmd *command) *sense {
 	t.n.pull()
 	if t.n.busy > 0 {
@@ -283,8 +283,8 @@ func (t *task) working() (float64, bool) {
 	return float64(t.now-t.s.busyFrom) / float64(t.s.busyUntil-t.s.busyFrom), true
 }
 
-// broken turns an error of the host's file system into HARDWARE ERROR, INTERNAL TARGET FAILURE; a full disk and the like
-// are the virtual device's defects.
+// broken turns an error of the host's file system into HARDWARE ERROR, INTERNAL TARGET FAILURE; a full disk and the
+// like are the virtual device's defects.
 func (t *task) broken(err error) *sense {
 	var s *senseError
 	if errors.As(err, &s) {

@@ -11,8 +11,8 @@ import (
 // A command's effect is there at once and its answer comes after its time; a drive into which a cartridge was moved is
 // "becoming ready" (02/04/01) for the time of a load. Waits end with the context.
 type Timing struct {
-	// Real gives every field that is zero the time published for the drive's generation: LTO-9 writes 400 MB/s, loads in
-	// 16 s, unloads in 56 s; a move takes 10 s and an inventory 1 s for four slots.
+	// Real gives every field that is zero the time published for the drive's generation: LTO-9 writes 400 MB/s, loads
+	// in 16 s, unloads in 56 s; a move takes 10 s and an inventory 1 s for four slots.
 	Real bool `json:",omitempty"`
 	// Scale multiplies all times; 0.01 is a hundred times faster, also for the speed. 0 means 1.
 	Scale float64 `json:",omitempty"`
@@ -30,8 +30,8 @@ type Timing struct {
 	Filemark time.Duration `json:",omitempty"`
 	// Rate is the speed of a drive in bytes a second for both reading and writing; 0 is no limit.
 	Rate int64 `json:",omitempty"`
-	// Buffer is how many bytes a drive takes, or has read ahead, while the host is away; default 16 MiB. It is what keeps
-	// a writer from having to be phase-locked with the tape.
+	// Buffer is how many bytes a drive takes, or has read ahead, while the host is away; default 16 MiB. It is what
+	// keeps a writer from having to be phase-locked with the tape.
 	Buffer int64 `json:",omitempty"`
 }
 
@@ -47,7 +47,8 @@ func (t *Timing) check() error {
 	if t.Scale < 0 || math.IsNaN(t.Scale) || t.Scale > 1e6 {
 		return fmt.Errorf("time scale %v is out of range", t.Scale)
 	}
-	for _, d := range []time.Duration{t.Move, t.Inventory, t.Load, t.Unload, t.Clean, t.Rewind, t.Locate, t.LocatePerGB, t.Filemark} {
+	for _, d := range []time.Duration{t.Move, t.Inventory, t.Load, t.Unload, t.Clean, t.Rewind, t.Locate,
+		t.LocatePerGB, t.Filemark} {
 		if d < 0 || d > maxDelay {
 			return fmt.Errorf("time %v is out of range", d)
 		}
@@ -82,7 +83,8 @@ func (t Timing) resolve(g generation, slots int) Timing {
 		}
 	}
 	if t.Scale > 0 && t.Scale != 1 {
-		for _, p := range []*time.Duration{&t.Move, &t.Inventory, &t.Load, &t.Unload, &t.Clean, &t.Rewind, &t.Locate, &t.LocatePerGB, &t.Filemark} {
+		for _, p := range []*time.Duration{&t.Move, &t.Inventory, &t.Load, &t.Unload, &t.Clean, &t.Rewind, &t.Locate,
+			&t.LocatePerGB, &t.Filemark} {
 			*p = time.Duration(float64(*p) * t.Scale)
 		}
 		if t.Rate > 0 {
@@ -104,10 +106,10 @@ func (t *Timing) travel(fixed time.Duration, n int64) time.Duration {
 	return fixed + time.Duration(float64(t.LocatePerGB)*float64(n)/1e9)
 }
 
-// throttle accounts n bytes that pass between host and tape and returns the new time at which the tape will have
-// caught up, and how long the host has to wait now. It is a token bucket as a virtual clock: the tape's clock runs ahead
-// of the wall clock by at most what the buffer holds, so that waits that come out too long are made up for
-// by the next ones and the rate holds on average.
+// throttle accounts n bytes that pass between host and tape and returns the new time at which the tape will have caught
+// up, and how long the host has to wait now. It is a token bucket as a virtual clock: the tape's clock runs ahead of
+// the wall clock by at most what the buffer holds, so that waits that come out too long are made up for by the next
+// ones and the rate holds on average.
 func (t *Timing) throttle(caughtUp, now int64, n int) (next int64, wait time.Duration) {
 	if t.Rate <= 0 {
 		return now, 0

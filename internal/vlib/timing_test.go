@@ -89,10 +89,11 @@ func TestWaitsEndWithContextAndTimeout(t *testing.T) {
 	}
 }
 
-// TestRate writes and reads against a limited speed and looks at the clock and at the processor time. The limit must hold
-// always; that it is reached, and cheaply, must show in one of a few tries, since the machine may be busy with other things.
+// TestRate writes and reads against a limited speed and looks at the clock and at the processor time. The limit must
+// hold always; that it is reached, and cheaply, must show in one of a few tries, since the machine may be busy with
+// other things.
 func TestRate(t *testing.T) {
-	const rate, buffer, size, blocks = 60e6, 8 << 20, 256 << 10, 240
+	const rate, buffer, size, blocks = 60e6, 8 << 20, 256 << 10, 160
 	l, tr := loadedDrive(t, vlib.Config{TapeCount: 1, Capacity: 1 << 40})
 	must(t, l.SetTiming(vlib.Timing{Rate: rate, Buffer: buffer}))
 	p := make([]byte, size)
