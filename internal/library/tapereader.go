@@ -52,7 +52,8 @@ func NewTapeReader(d BlockDrive, depth int) *TapeReader {
 }
 
 // ReadBlock reads the next block into p. It returns mtf.ErrFilemark behind a filemark and mtf.ErrEndOfData behind the last
-// block, and what the drive returns otherwise.
+// block, and what the drive returns otherwise. When ctx ends while it waits for a block that is read ahead, the block is not
+// lost: the next call returns it.
 func (r *TapeReader) ReadBlock(ctx context.Context, p []byte) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -63,12 +64,17 @@ func (r *TapeReader) ReadBlock(ctx context.Context, p []byte) (int, error) {
 		}
 	}
 	if r.ahead == nil && r.streak >= readAheadAfter && r.depth > 0 {
-		r.startAhead(len(p))
+		// Where reading ahead began has to be known, so that the drive can be brought back.
+		if _, err := r.Position(ctx); err == nil {
+			r.startAhead(len(p))
+		} else {
+			r.streak = 0
+		}
 	}
 	var n int
 	var err error
 	if r.ahead != nil {
-		n, err = r.next(p)
+		n, err = r.next(ctx, p)
 	} else {
 		n, err = r.drive.ReadBlock(ctx, p)
 	}
@@ -98,10 +104,12 @@ func (r *TapeReader) account(err error) error {
 }
 
 // next takes the next block that was read ahead.
-func (r *TapeReader) next(p []byte) (int, error) {
-	item, ok := <-r.ahead.items
-	if !ok {
-		return 0, errors.New("read ahead: ended without a result")
+func (r *TapeReader) next(ctx context.Context, p []byte) (int, error) {
+	var item readItem
+	select {
+	case <-ctx.Done():
+		return 0, context.Cause(ctx)
+	case item = <-r.ahead.items: // the goroutine ends only after an item with an error
 	}
 	n := copy(p, item.buf[:item.n])
 	if item.err != nil {
@@ -150,22 +158,37 @@ func (a *readAhead) run(d BlockDrive) {
 	}
 }
 
-// halt ends reading ahead and tells whether the drive stands behind a filemark that the caller has not read.
-func (r *TapeReader) halt() (atFilemark bool) {
+// Where the drive stands after halt.
+const (
+	haltInside   = iota // before the next filemark
+	haltFilemark        // behind a filemark that the caller has not read
+	haltFailed          // a read failed: nobody knows
+)
+
+// halt ends reading ahead and tells where the drive stands.
+func (r *TapeReader) halt() int {
 	a := r.ahead
 	if a == nil {
-		return false
+		return haltInside
 	}
 	r.ahead = nil
 	r.streak = 0
 	close(a.stop)
+	var last error
 	for item := range a.items {
-		if errors.Is(item.err, drive.ErrFilemark) {
-			atFilemark = true
-		}
+		last = item.err
 	}
 	<-a.done
-	return atFilemark || errors.Is(a.dropped, drive.ErrFilemark)
+	if a.dropped != nil {
+		last = a.dropped
+	}
+	switch {
+	case last == nil || errors.Is(last, drive.ErrEndOfData):
+		return haltInside
+	case errors.Is(last, drive.ErrFilemark):
+		return haltFilemark
+	}
+	return haltFailed
 }
 
 // resync brings the drive to where the caller believes to be.
@@ -174,9 +197,6 @@ func (r *TapeReader) resync(ctx context.Context) error {
 		return nil
 	}
 	r.halt()
-	if !r.known {
-		return errors.New("read from tape: the position is not known")
-	}
 	return r.drive.Locate(ctx, r.object)
 }
 
@@ -185,19 +205,30 @@ func (r *TapeReader) SpaceFilemarks(ctx context.Context, n int) error {
 	if n < 1 {
 		return fmt.Errorf("space filemarks: %d is not forward", n)
 	}
-	r.streak = 0
-	r.known = false // until Position asks the drive: how many blocks were skipped is not known here
-	if r.halt() {
-		n--
+	if err := ctx.Err(); err != nil {
+		return err
 	}
+	r.streak = 0
+	switch r.halt() {
+	case haltFilemark:
+		n--
+	case haltFailed: // a block that the caller never asked for; the tape behind it may be good
+		if err := r.drive.Locate(ctx, r.object); err != nil {
+			return fmt.Errorf("space %d filemarks: %w", n, err)
+		}
+	}
+	r.known = false // until Position asks the drive: how many blocks were skipped is not known here
 	if n == 0 {
 		return nil
 	}
 	err := r.drive.SpaceFilemarks(ctx, n)
-	if errors.Is(err, drive.ErrEndOfData) {
+	switch {
+	case errors.Is(err, drive.ErrEndOfData):
 		return mtf.ErrEndOfData
+	case err != nil:
+		return fmt.Errorf("space %d filemarks: %w", n, err)
 	}
-	return err
+	return nil
 }
 
 // Locate moves to the logical object with the number.
@@ -215,13 +246,11 @@ func (r *TapeReader) Locate(ctx context.Context, object uint64) error {
 	return nil
 }
 
-// Position returns the object number of the next block. The drive is asked when it is not known here.
+// Position returns the object number of the next block. The drive is asked when it is not known here: then nothing was
+// read ahead.
 func (r *TapeReader) Position(ctx context.Context) (uint64, error) {
 	if r.known {
 		return r.object, nil
-	}
-	if r.ahead != nil {
-		return 0, errors.New("read position: blocks were read ahead from an unknown position")
 	}
 	p, err := r.drive.Position(ctx)
 	if err != nil {
@@ -231,5 +260,11 @@ func (r *TapeReader) Position(ctx context.Context) (uint64, error) {
 	return r.object, nil
 }
 
-// Close ends reading ahead. The drive itself stays open.
-func (r *TapeReader) Close() { r.halt() }
+// Close ends reading ahead, after the read that is under way. The drive itself stays open; the reader can go on only with
+// Locate.
+func (r *TapeReader) Close() {
+	if r.ahead != nil {
+		r.halt()
+		r.known = false
+	}
+}

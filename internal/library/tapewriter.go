@@ -111,7 +111,7 @@ func (w *TapeWriter) write(ctx context.Context, item tapeItem) error {
 }
 
 // Block returns a buffer of the block size to fill and pass to WriteBlock. It is lent: the writer takes it back with
-// that call. When the writer has failed, the buffer is of no use but can be filled all the same.
+// that call. At most depth+2 buffers are out at once: whoever takes more without passing them on waits for ever. When the writer has failed, the buffer is of no use but can be filled all the same.
 func (w *TapeWriter) Block() []byte {
 	return <-w.free
 }
@@ -119,15 +119,28 @@ func (w *TapeWriter) Block() []byte {
 // WriteBlock queues a block that Block lent, and takes it over. A context that has ended does not stop it: a block that
 // is full belongs on the tape, so that the data set can still be closed.
 func (w *TapeWriter) WriteBlock(_ context.Context, p []byte) error {
-	if len(p) == 0 || len(p) > w.blockSize {
+	if len(p) == 0 || len(p) > w.blockSize || cap(p) < w.blockSize {
+		w.giveBack(p)
 		return fmt.Errorf("write object %d: a block of %d bytes, the block size is %d", w.queued, len(p), w.blockSize)
 	}
 	if err := w.ready(); err != nil {
+		w.giveBack(p)
 		return err
 	}
 	w.queue <- tapeItem{block: p}
 	w.queued++
 	return w.Err()
+}
+
+// giveBack puts a buffer back that is not written, so that Block never waits for one that will not come.
+func (w *TapeWriter) giveBack(p []byte) {
+	if cap(p) < w.blockSize {
+		return
+	}
+	select {
+	case w.free <- p[:w.blockSize]:
+	default: // it was never lent
+	}
 }
 
 // WriteFilemark queues a filemark. It is not flushed: Sync does that.
@@ -140,15 +153,27 @@ func (w *TapeWriter) WriteFilemark(context.Context) error {
 	return w.Err()
 }
 
-// Sync returns when everything queued so far is safe on the medium.
+// Sync returns nil when everything queued so far is safe on the medium. When ctx ends first it returns the reason: the
+// flush goes on, and nothing is known about it.
 func (w *TapeWriter) Sync(ctx context.Context) error {
-	if err := errors.Join(w.ready(), ctx.Err()); err != nil {
+	if err := w.ready(); err != nil {
 		return err
 	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	item := tapeItem{flushed: make(chan struct{})}
-	w.queue <- item
-	<-item.flushed
-	return w.Err()
+	select {
+	case w.queue <- item:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case <-item.flushed:
+		return w.Err()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 func (w *TapeWriter) ready() error {
