@@ -388,3 +388,101 @@ func TestMedia(t *testing.T) {
 		t.Error("no suffix names a medium")
 	}
 }
+
+// FuzzEntry decodes records of the table: what is accepted encodes to the same again.
+func FuzzEntry(f *testing.F) {
+	f.Add((&entry{barcode: "A00001L6", media: "L6", element: 1001}).encode())
+	f.Add((&entry{barcode: "", media: "CU", uses: 50, source: 7, sourceValid: true}).encode())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) != tableRecord {
+			return
+		}
+		var e, again entry
+		if e.decode(b) != nil {
+			return
+		}
+		if err := again.decode(e.encode()); err != nil {
+			t.Fatalf("%+v: %v", e, err)
+		}
+		if diff := cmp.Diff(e, again, cmp.AllowUnexported(entry{})); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// FuzzAttributeList applies parameter lists of WRITE ATTRIBUTE: what is accepted holds the rules, and the old attributes are
+// not touched.
+func FuzzAttributeList(f *testing.F) {
+	f.Add([]byte{0, 0, 0, 7, 8, 0, 1, 0, 2, 'a', 'b'})
+	f.Add([]byte{0, 0, 0, 5, 8, 3, 2, 0, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		old := map[uint16]attribute{0x0803: {Format: 2, Value: []byte("label")}}
+		next, s := withAttributes(old, b)
+		if len(old) != 1 || string(old[0x0803].Value) != "label" {
+			t.Error("the old attributes changed")
+		}
+		if s != nil {
+			if s.key != 5 || next != nil {
+				t.Errorf("refused with key %d and %d attributes", s.key, len(next))
+			}
+			return
+		}
+		for id, a := range next {
+			rule, known := hostAttributes[id]
+			if len(a.Value) == 0 || len(a.Value) > len(b)+5 || known && (len(a.Value) > rule.length || a.Format != rule.format) ||
+				!known && (id < 0x1400 || id > 0x17FF) {
+				t.Errorf("attribute %04X, format %d, %d bytes", id, a.Format, len(a.Value))
+			}
+		}
+	})
+}
+
+func TestCommandTables(t *testing.T) {
+	// SPC-5 4.2.5: the length of a CDB follows from the top three bits of the operation code.
+	lengths := map[byte]int{0: 6, 1: 10, 2: 10, 4: 16, 5: 12}
+	for name, set := range map[string]*commandSet{"changer": changerCommands(), "drive": driveCommands()} {
+		total := 0
+		for op, list := range set {
+			for i, c := range list {
+				total++
+				if len(c.usage) != lengths[byte(op)>>5] || c.usage[0] != byte(op) || c.op != byte(op) || c.run == nil || c.timeout < time.Minute {
+					t.Errorf("%s: command %02X %s: %d bytes of usage, timeout %v", name, op, c.name, len(c.usage), c.timeout)
+				}
+				if len(list) > 1 && (c.action < 0 || c.usage[1]&0x1F != 0x1F) {
+					t.Errorf("%s: command %02X %s number %d has no service action", name, op, c.name, i)
+				}
+			}
+		}
+		if total < 20 {
+			t.Errorf("%s: only %d commands", name, total)
+		}
+	}
+}
+
+func TestSenseEncoding(t *testing.T) {
+	s := (&sense{key: 3, asc: 0x11, ascq: 1, eom: true, ili: true}).information(-2)
+	if got := fmt.Sprintf("% X", s.encode(false)); got != "F0 00 63 FF FF FF FE 0A 00 00 00 00 11 01 00 00 00 00" {
+		t.Errorf("fixed %s", got)
+	}
+	if got := fmt.Sprintf("% X", s.encode(true)); got != "72 03 11 01 00 00 00 10 00 0A 80 00 FF FF FF FF FF FF FF FE 04 02 00 60" {
+		t.Errorf("descriptor %s", got)
+	}
+	// A count that fixed format cannot hold is left out there.
+	wide := check(8, 0, 5).information(1 << 40)
+	if b := wide.encode(false); b[0] != 0x70 {
+		t.Errorf("fixed % X", b)
+	}
+	d := &sense{deferred: true, key: 4}
+	if d.encode(false)[0] != 0x71 || d.encode(true)[0] != 0x73 {
+		t.Error("deferred errors are not marked")
+	}
+	if got := fmt.Sprintf("% X", badCDB(0x102, 5).encode(false)[15:]); got != "CD 01 02" {
+		t.Errorf("field pointer %s", got)
+	}
+	if got := fmt.Sprintf("% X", badParameter(7, -1).encode(false)[15:]); got != "80 00 07" {
+		t.Errorf("parameter pointer %s", got)
+	}
+	if got := fmt.Sprintf("% X", notReady(4, 1).progress(0.5).encode(false)[15:]); got != "80 80 00" {
+		t.Errorf("progress %s", got)
+	}
+}
