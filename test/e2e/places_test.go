@@ -50,5 +50,5 @@ func TestKernel(t *testing.T) {
 	if changer == "" {
 		t.Skip("TAPECTL_LAB_CHANGER names no changer: this test runs in the kernel laboratory (make test-kernel)")
 	}
-	runSuite(t, place{changer: changer, tapes: barcodes(8), drives: 2, slots: 20, bigFile: bigFile})
+	runSuite(t, place{changer: changer, tapes: barcodes(8), drives: 2, slots: 20, bigFile: bigFile, mtx: true})
 }

@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +21,7 @@ type place struct {
 	drives  int
 	slots   int
 	bigFile int64 // size of the big file in bytes; the tapes must have room for it
+	mtx     bool  // mtx can look at it too
 }
 
 type libraryRecord struct {
@@ -72,6 +76,9 @@ func runSuite(t *testing.T, p place) {
 		return
 	}
 	t.Run("inventory", func(t *testing.T) { testInventory(t, o, p) })
+	if p.mtx {
+		t.Run("mtx", func(t *testing.T) { compareWithMtx(t, o, p) })
+	}
 	t.Run("refused moves", func(t *testing.T) { testRefusedMoves(t, o, p) })
 	t.Run("sample backups", func(t *testing.T) { testSamples(t, o, p) })
 	t.Run("two data sets on one tape", func(t *testing.T) { testAppend(t, o, p) })
@@ -238,4 +245,42 @@ func randomFile(t *testing.T, name string, size int64) string {
 		size -= n
 	}
 	return path
+}
+
+// compareWithMtx holds the elements against what mtx prints of the same library. mtx numbers mail slots behind the slots, and
+// drives from 0.
+func compareWithMtx(t *testing.T, o *operator, p place) {
+	o = o.with(t)
+	out, err := exec.Command("mtx", "-f", p.changer, "status").CombinedOutput()
+	if err != nil {
+		t.Fatalf("mtx status: %v\n%s", err, out)
+	}
+	want := map[string]string{}
+	element := regexp.MustCompile(`(?m)^\s*(Data Transfer|Storage) Element (\d+)( IMPORT/EXPORT)?:(Full|Empty)(?:[^\n]*VolumeTag\s*=\s*(\S+))?`)
+	for _, m := range element.FindAllStringSubmatch(string(out), -1) {
+		n, _ := strconv.Atoi(m[2])
+		switch {
+		case m[1] == "Data Transfer":
+			want[fmt.Sprintf("drive %d", n+1)] = m[4] + m[5]
+		case m[3] != "":
+			want[fmt.Sprintf("mail slot %d", n-p.slots)] = m[4] + m[5]
+		default:
+			want[fmt.Sprintf("slot %d", n)] = m[4] + m[5]
+		}
+	}
+	if len(want) < p.slots+p.drives {
+		t.Fatalf("mtx printed %d elements:\n%s", len(want), out)
+	}
+	for _, e := range records[elementRecord](o, "library", "status", "lab") {
+		if e.Type == "picker" {
+			continue
+		}
+		got := "Empty"
+		if e.Full {
+			got = "Full" + e.Barcode
+		}
+		if name := fmt.Sprintf("%s %d", e.Type, e.Number); want[name] != got {
+			t.Errorf("%s: tapectl says %q, mtx says %q", name, got, want[name])
+		}
+	}
 }
