@@ -96,7 +96,7 @@ func (a *app) backup(ctx context.Context, libraryName string, r backup.Request) 
 	}
 	p := a.newProgress()
 	defer p.done()
-	r.Log = a.log()
+	r.Log, r.Stdin = a.log(), newStream(ctx, r.Stdin)
 	r.Progress = func(b backup.Progress) {
 		p.set(fmt.Sprintf("copy %d of %d, tape %s", b.Copy, b.Copies, b.Barcode), b.Bytes, b.Total)
 	}

@@ -70,7 +70,11 @@ func (p *rowPrinter) header(columns []string) error {
 	p.columns = columns
 	if !p.json {
 		p.table = tabwriter.NewWriter(p.out, 0, 8, 2, ' ', 0)
-		fmt.Fprintln(p.table, strings.Join(columns, "\t"))
+		cells := make([]string, len(columns))
+		for i, c := range columns {
+			cells[i] = printable(c)
+		}
+		fmt.Fprintln(p.table, strings.Join(cells, "\t"))
 	}
 	return nil
 }
@@ -159,7 +163,12 @@ func newCatalogBackup(a *app) *cobra.Command {
 		Use: "backup FILE", Short: "Write a consistent copy of the catalog to a new file", Example: "  tapectl catalog backup /srv/copies/catalog-2026-11-23.db", Args: exactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withCatalog(c.Context(), func(cat *mediacatalog.Catalog) error {
-				return cat.BackupTo(c.Context(), args[0])
+				if err := cat.BackupTo(c.Context(), args[0]); err != nil {
+					return err
+				}
+				return a.print(map[string]any{"file": args[0]}, func(w io.Writer) {
+					fmt.Fprintf(w, "Copied the catalog to %s.\n", printable(args[0]))
+				})
 			})
 		},
 	}

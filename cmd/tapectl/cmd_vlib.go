@@ -47,6 +47,9 @@ func newVlibCreate(a *app) *cobra.Command {
 				}
 				config.Capacity = n
 			}
+			if o.real < 0 {
+				return usageError{errNegativeTimes}
+			}
 			if o.real > 0 {
 				config.Timing = vlib.RealTiming(o.real)
 			}
@@ -98,12 +101,17 @@ func parseSize(s string) (int64, error) {
 	return int64(n * factor), nil
 }
 
+var errNegativeTimes = errors.New("--realistic must not be negative")
+
 func newVlibTiming(a *app) *cobra.Command {
 	var real float64
 	c := &cobra.Command{
 		Use: "timing FOLDER --realistic FACTOR", Short: "Change how long things take in a virtual library", Example: "  tapectl vlib timing /srv/training --realistic 0.05",
 		Args: exactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if real < 0 {
+				return usageError{errNegativeTimes}
+			}
 			return changeVirtual(args[0], func(l *vlib.Library) error {
 				if real == 0 {
 					return l.SetTiming(vlib.Timing{})

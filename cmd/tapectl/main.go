@@ -78,6 +78,7 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 partly done, 10 library or drive not reac
 	addGroup(root, "program", "The program itself:", newVersionCommand(a))
 	root.SetHelpCommandGroupID("program")
 	root.SetCompletionCommandGroupID("program")
+	wrapHelp(root)
 	return root
 }
 

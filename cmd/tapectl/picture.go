@@ -92,9 +92,12 @@ func (c cells) draw(w io.Writer, elements []elementJSON) {
 	}
 	for len(elements) > 0 {
 		n := alike(elements)
-		if quiet(elements[0]) {
+		switch {
+		case quiet(elements[0]) && n == 1:
+			fmt.Fprintf(w, "  %s empty: %d\n", elements[0].Type, elements[0].Number)
+		case quiet(elements[0]):
 			fmt.Fprintf(w, "  %s empty: %d to %d\n", elements[0].Type, elements[0].Number, elements[n-1].Number)
-		} else {
+		default:
 			c.lines(w, elements[:n])
 		}
 		elements = elements[n:]

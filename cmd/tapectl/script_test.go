@@ -31,6 +31,7 @@ func TestMain(m *testing.M) {
 //	json N FIELD=PATTERN...  stdout of the last command is N lines of JSON objects ("+": one or more); some line has the
 //	                         fields, whose text matches
 //	exit CODE COMMAND...     the command ends with the exit code
+//	[sg]                     true on hosts with SCSI generic devices
 //	vtool OPERATION ...      what the hands of an operator do at a virtual library (see vtool)
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -44,6 +45,10 @@ func TestScripts(t *testing.T) {
 			e.Setenv("TMPDIR", e.Getenv("TMPDIR"))
 			e.Setenv("TZ", "UTC")
 			return nil
+		},
+		Condition: func(condition string) (bool, error) {
+			devices, err := filepath.Glob("/sys/class/scsi_generic/*")
+			return len(devices) > 0, err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"library": scriptLibrary, "random": scriptRandom, "json": scriptJSON, "exit": scriptExit, "chmodx": scriptMode,

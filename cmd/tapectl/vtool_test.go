@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -76,7 +77,12 @@ func hold(catalog, name string) error {
 		return err
 	}
 	defer c.Close()
-	lease, err := c.AcquireLease(ctx, "library "+name, mediacatalog.CurrentOwner("tapectl backup big"), time.Minute)
+	owner := mediacatalog.CurrentOwner("tapectl backup big")
+	lease, err := c.AcquireLease(ctx, "library "+name, owner, time.Minute)
+	for held := new(mediacatalog.LeaseHeldError); errors.As(err, &held) && ctx.Err() == nil; {
+		time.Sleep(20 * time.Millisecond)
+		lease, err = c.AcquireLease(ctx, "library "+name, owner, time.Minute)
+	}
 	if err != nil {
 		return err
 	}
