@@ -68,28 +68,35 @@ test: go ## all rings, then a summary
 ring: go deps-build
 	@$(GO) build $(BUILD) -o bin/ring ./test/ring
 
+# A step that fails does not keep the next one from running.
 test-check: ring ## gofmt, go vet, staticcheck
-	@$(RING) -ring check -step gofmt -- bash -c 'f=$$(git ls-files -co --exclude-standard "*.go" | xargs gofmt -l); echo -n "$$f"; test -z "$$f"'
-	@$(RING) -ring check -step vet -- $(GO) vet -tags $(TAGS) ./...
-	@$(RING) -ring check -step 'vet of the kernel tests' -- $(GO) vet -tags $(TAGS),kernel ./test/kernel
-	@$(RING) -ring check -step staticcheck -- $(GO) tool staticcheck -tags $(TAGS) ./...
+	@status=0; \
+	$(RING) -ring check -step gofmt -- bash -c 'f=$$(git ls-files -co --exclude-standard "*.go" | xargs gofmt -l); echo -n "$$f"; test -z "$$f"' || status=1; \
+	$(RING) -ring check -step vet -- $(GO) vet -tags $(TAGS) ./... || status=1; \
+	$(RING) -ring check -step 'vet of the kernel tests' -- $(GO) vet -tags $(TAGS),kernel ./test/kernel || status=1; \
+	$(RING) -ring check -step staticcheck -- $(GO) tool staticcheck -tags $(TAGS) ./... || status=1; \
+	exit $$status
 
 test-unit: ring ## every package with the race detector, no laboratory
 	@$(RING) -ring unit -tests -- $(GO) test -json -race -tags $(TAGS) -timeout 15m \
 	  $$($(GO) list ./... | grep -vE '/test/(e2e|lab|kernel)$$')
 
 test-portable: ring ## everything compiles without libiscsi, the tests of the iSCSI stub pass
-	@$(RING) -ring portable -step 'build without libiscsi' -- $(GO) build -tags sqlite_fts5 ./...
-	@$(RING) -ring portable -step 'vet without libiscsi' -- $(GO) vet -tags sqlite_fts5 ./...
-	@$(RING) -ring portable -tests -- $(GO) test -json -tags sqlite_fts5 -timeout 5m ./internal/scsi/iscsi
+	@status=0; \
+	$(RING) -ring portable -step 'build without libiscsi' -- $(GO) build -tags sqlite_fts5 ./... || status=1; \
+	$(RING) -ring portable -step 'vet without libiscsi' -- $(GO) vet -tags sqlite_fts5 ./... || status=1; \
+	$(RING) -ring portable -tests -- $(GO) test -json -tags sqlite_fts5 -timeout 5m ./internal/scsi/iscsi || status=1; \
+	exit $$status
 
 test-iscsi: export TAPECTL_REQUIRE_LABS = 1
 test-iscsi: ring ## drivers and end-to-end tests against tgt over iSCSI
 	@test/lab/deps test
-	@$(RING) -ring iscsi -tests -- test/lab/vtl run -- \
-	  $(GO) test -json -tags $(TAGS) -p 1 -count 1 -timeout 10m ./test/lab $(LIVE)
-	@if [ -n '$(END_TO_END)' ]; then $(MAKE) build; \
-	  TAPECTL_BINARY=$(CURDIR)/bin/tapectl $(RING) -ring iscsi -tests -- $(GO) test -json -tags $(TAGS) -p 1 -count 1 -timeout 15m $(END_TO_END); fi
+	@status=0; \
+	$(RING) -ring iscsi -tests -- test/lab/vtl run --tape-mb 48 -- test/lab/vtl run --tapes 0 --chap lab:Kp4Yt7Qw2Zx9 -- \
+	  $(GO) test -json -tags $(TAGS) -p 1 -count 1 -timeout 10m ./test/lab $(LIVE) || status=1; \
+	if [ -n '$(END_TO_END)' ]; then $(MAKE) build && TAPECTL_BINARY=$(CURDIR)/bin/tapectl $(RING) -ring iscsi -tests -- \
+	  $(GO) test -json -tags $(TAGS) -p 1 -count 1 -timeout 15m -skip '^TestKernel$$' $(END_TO_END) || status=1; fi; \
+	exit $$status
 
 test-kernel: export TAPECTL_REQUIRE_LABS = 1
 test-kernel: ring ## the same under a real Linux kernel with /dev/sg*

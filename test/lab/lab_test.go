@@ -1,12 +1,15 @@
 package lab
 
 import (
+	"fmt"
 	"net"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -148,18 +151,37 @@ func TestScriptRefusesNonsense(t *testing.T) {
 	}
 }
 
-func TestMissingLaboratorySkips(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("without root every laboratory is missing")
-	}
+// refused keeps how a test was ended that could not have a laboratory.
+type refused struct {
+	testing.TB
+	how, text string
+}
+
+func (r *refused) Helper() {}
+
+func (r *refused) Skipf(format string, arguments ...any) {
+	r.how, r.text = "skipped", fmt.Sprintf(format, arguments...)
+	runtime.Goexit()
+}
+
+func (r *refused) Fatalf(format string, arguments ...any) {
+	r.how, r.text = "failed", fmt.Sprintf(format, arguments...)
+	runtime.Goexit()
+}
+
+func TestMissingLaboratory(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	t.Setenv("TAPECTL_REQUIRE_LABS", "")
-	skipped := false
-	t.Run("inner", func(t *testing.T) {
-		defer func() { skipped = t.Skipped() }()
-		StartVTL(t, VTLConfig{})
-	})
-	if !skipped {
-		t.Error("a test without a laboratory was not skipped")
+	for require, want := range map[string]string{"": "skipped", "1": "failed"} {
+		t.Setenv("TAPECTL_REQUIRE_LABS", require)
+		r := &refused{TB: t}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			StartVTL(r, VTLConfig{})
+		}()
+		<-done
+		if r.how != want || !strings.Contains(r.text, "root") && !strings.Contains(r.text, "apt-get install tgt") {
+			t.Errorf("TAPECTL_REQUIRE_LABS=%q: %s with %q, want it %s with what to do", require, r.how, r.text, want)
+		}
 	}
 }
