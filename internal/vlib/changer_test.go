@@ -148,8 +148,6 @@ func TestChangerCommands(t *testing.T) {
 		"CLOSE MAIL SLOT":                      {0x1B, 0, 3, 1, 1, 0},
 		"RESERVE":                              {0x16, 0, 0, 0, 0, 0},
 		"RELEASE":                              {0x17, 0, 0, 0, 0, 0},
-		"PREVENT":                              {0x1E, 0, 0, 0, 1, 0},
-		"ALLOW":                                {0x1E, 0, 0, 0, 0, 0},
 	}
 	for name, cdb := range good {
 		t.Run(name, func(t *testing.T) { want(t, ch, cdb, "GOOD") })
@@ -193,6 +191,11 @@ func TestChangerCommands(t *testing.T) {
 		a := send(t, ch, []byte{0x4D, 0, 0x40, 0, 0, 0, 0, 0, 64, 0}, nil, 64)
 		if got := fmt.Sprintf("% X", a.data); got != "00 00 00 04 00 0D 14 2E" {
 			t.Errorf("%s", got)
+		}
+		want(t, ch, moveCDB(1001, 1002), "GOOD")
+		a = send(t, ch, []byte{0x4D, 0, 0x54, 0, 0, 0, 0, 0, 64, 0}, nil, 64)
+		if got := fmt.Sprintf("% X", a.data); got != "14 00 00 0C 00 00 03 08 00 00 00 00 00 00 00 01" {
+			t.Errorf("statistics after a move %s", got)
 		}
 	})
 }

@@ -62,6 +62,10 @@ func TestTimes(t *testing.T) {
 	if a := send(t, tr, []byte{0x03, 0, 0, 0, 18, 0}, nil, 18); a.data[13] != 0x16 {
 		t.Errorf("REQUEST SENSE while rewinding % X", a.data)
 	}
+	status := send(t, tr, []byte{0x4D, 0, 0x51, 0, 0, 0, 0, 0, 12, 0}, nil, 12)
+	if status.data[10] != 0x08 && status.data[10] != 0 { // rewinding, unless it is over
+		t.Errorf("device status while rewinding % X", status.data)
+	}
 	timed(t, "read behind the rewind", 20*ms, 110*ms+slack, func() { wantRead(t, tr, 10, "0/00/00 ILI info=-9999990") })
 	timed(t, "unload", 80*ms, 160*ms+slack, func() { want(t, tr, unloadOp, "GOOD") })
 }
