@@ -13,6 +13,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"sync"
 	"time"
 
 	"tapectl/internal/library"
@@ -42,7 +43,7 @@ type Request struct {
 	BlockSize int
 	// Software is name and version of the program, for the label.
 	Software, Version string
-	// Progress, when set, is called often, from one goroutine.
+	// Progress, when set, is called often. Copies that are written at the same time call it from goroutines of their own.
 	Progress func(Progress)
 	Log      *slog.Logger
 }
@@ -68,6 +69,8 @@ type CopyResult struct {
 	Files        int64  `json:"files"`
 	CorruptFiles int64  `json:"corruptFiles"`
 	Err          error  `json:"-"`
+
+	contents []byte // digest over the objects of a complete copy
 }
 
 // Result is what became of a backup.
@@ -103,6 +106,7 @@ type job struct {
 	point   mediacatalog.RecoveryPoint
 	used    map[string]bool // media that hold a copy of this recovery point already
 	result  *Result
+	mu      sync.Mutex // guards result.Skipped while copies are written at the same time
 	// commitBytes is how much data is on its way without a commit point at most.
 	commitBytes int64
 }
@@ -118,25 +122,6 @@ func Run(ctx context.Context, catalog *mediacatalog.Catalog, lib *library.Librar
 		return &Result{}, err
 	}
 	return j.run(ctx)
-}
-
-// run writes the copies, one after the other.
-func (j *job) run(ctx context.Context) (*Result, error) {
-	var errs []error
-	for n := 1; n <= j.Copies; n++ {
-		c := j.writeCopy(ctx, n)
-		j.result.Copies = append(j.result.Copies, c)
-		if c.Err != nil {
-			errs = append(errs, fmt.Errorf("copy %d: %w", n, c.Err))
-		}
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	if err := j.finishPoint(context.WithoutCancel(ctx)); err != nil {
-		errs = append(errs, err)
-	}
-	return j.result, errors.Join(errs...)
 }
 
 // prepare checks the request and the sources before any tape is touched.
@@ -156,11 +141,6 @@ func prepare(ctx context.Context, catalog *mediacatalog.Catalog, lib *library.Li
 	sources, err := resolveSources(r.Sources, r.Stdin, r.StdinName)
 	if err != nil {
 		return nil, err
-	}
-	for _, s := range sources {
-		if s.path == Stdin && r.Copies > 1 {
-			return nil, errors.New("back up: standard input can be read once only, so it gives one copy; save it to a file for more")
-		}
 	}
 	total, _, err := measure(ctx, sources)
 	if err != nil {

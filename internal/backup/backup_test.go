@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -245,6 +246,60 @@ func TestCopiesGoToDifferentTapes(t *testing.T) {
 			t.Errorf("%+v", d)
 		}
 	}
+}
+
+// TestStandardInputToTwoTapes reads standard input once for two copies at the same time.
+func TestStandardInputToTwoTapes(t *testing.T) {
+	b := small(t)
+	data := bytes.Repeat([]byte("tape "), 2_000_000)
+	q := request("dump", backup.Stdin)
+	q.Stdin, q.Copies = bytes.NewReader(data), 2
+	r, err := run(context.Background(), b, q)
+	must(t, err)
+	if r.Complete() != 2 || len(r.Skipped) != 0 {
+		t.Fatalf("%+v", r)
+	}
+	for n := 1; n <= 2; n++ {
+		p, err := b.Catalog.RecoveryPoint(context.Background(), r.RecoveryPointID)
+		must(t, err)
+		c, err := restore.Choose(context.Background(), b.Catalog, p, n)
+		must(t, err)
+		to := t.TempDir()
+		l := b.Open()
+		_, err = restore.Run(context.Background(), b.Catalog, l, c, restore.Request{To: to})
+		must(t, err)
+		must(t, l.Close())
+		got, err := os.ReadFile(filepath.Join(to, "dump"))
+		must(t, err)
+		if !bytes.Equal(got, data) {
+			t.Errorf("copy %d is different", n)
+		}
+	}
+	// Three copies at the same time need three drives.
+	q.Stdin, q.Copies = bytes.NewReader(data), 3
+	r, err = run(context.Background(), b, q)
+	if err == nil || r.Complete() != 0 || !strings.Contains(err.Error(), "same time") {
+		t.Errorf("%+v, %v", r, err)
+	}
+	b.inSlots()
+}
+
+// TestOneCopyFails fills the first tape: the second copy goes on and is complete.
+func TestOneCopyFails(t *testing.T) {
+	b := bench{librarytest.New(t, vlib.Config{Slots: 8, BarcodePrefix: "DPM", Tapes: []vlib.TapeConfig{
+		{Barcode: "SMALL1L6", Capacity: 24 << 20}, {Barcode: "LARGE1L6", Capacity: 256 << 20}}}), t}
+	q := request("pipe", backup.Stdin)
+	q.Stdin, q.Copies = io.LimitReader(zeros{}, 100<<20), 2
+	r, err := run(context.Background(), b, q)
+	if !errors.Is(err, backup.ErrTapeFull) || r.Complete() != 1 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	_, res, err := restoreAll(t, b, r.RecoveryPointID)
+	must(t, err)
+	if res.Bytes != 100<<20 {
+		t.Errorf("%d bytes were restored", res.Bytes)
+	}
+	b.inSlots()
 }
 
 func TestMoreCopiesThanTapes(t *testing.T) {

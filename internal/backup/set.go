@@ -2,8 +2,10 @@ package backup
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -39,6 +41,9 @@ type setJob struct {
 	tape    *library.TapeWriter
 	set     *mtf.SetWriter
 	dataset mediacatalog.Dataset
+	input   io.Reader // standard input
+	// contents is a digest over names, sizes and digests of the objects.
+	contents hash.Hash
 
 	volumePath string
 	current    string                // path of the object being read
@@ -51,45 +56,28 @@ type setJob struct {
 	committed  int64 // bytes at the last commit point
 }
 
-// writeCopy writes the n-th copy: a tape is chosen, mounted, written and put back.
-func (j *job) writeCopy(ctx context.Context, n int) CopyResult {
-	r := CopyResult{Number: n}
-	t, err := j.chooseTarget(ctx, n)
-	if err != nil {
-		r.Err = err
-		return r
-	}
-	j.used[t.media.MediaID] = true
-	r.Label, r.Barcode, r.SetNumber = t.media.Label, t.media.Barcode, t.number
-	r.Err = j.beginPoint(ctx)
-	if r.Err == nil {
-		r.Err = j.writeSet(ctx, n, t, &r)
-	}
-	if err := t.mount.Dismount(ctx); err != nil {
-		r.Err = errors.Join(r.Err, err)
-	}
-	return r
-}
-
-// writeSet writes the data set to the mounted tape.
-func (j *job) writeSet(ctx context.Context, n int, t *target, r *CopyResult) error {
-	s := &setJob{job: j, copy: n, target: t, lastCommit: time.Now()}
+// writeSet writes the data set of a copy to its mounted tape.
+func (j *job) writeSet(ctx context.Context, c *mountedCopy) error {
+	s := &setJob{job: j, copy: c.result.Number, target: c.target, input: c.stdin, contents: sha256.New(), lastCommit: time.Now()}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	defer s.cancel(nil)
+	media := s.target.media
 	var err error
 	s.dataset, err = j.catalog.BeginDataset(ctx, mediacatalog.Dataset{
-		RecoveryPointID: j.point.RecoveryPointID, CopyNumber: n, MediaID: t.media.MediaID, SetNumber: t.number,
-		SSETObject: t.object, ExpiryDate: j.Expires, BlockSize: t.media.BlockSize, Software: j.Software + " " + j.Version, Cataloged: true,
+		RecoveryPointID: j.point.RecoveryPointID, CopyNumber: s.copy, MediaID: media.MediaID, SetNumber: s.target.number,
+		SSETObject: s.target.object, ExpiryDate: j.Expires, BlockSize: media.BlockSize, Software: j.Software + " " + j.Version, Cataloged: true,
 	})
 	if err != nil {
 		return err
 	}
-	r.DatasetID = s.dataset.DatasetID
-	block := t.media.BlockSize
-	s.tape = library.NewTapeWriter(t.mount, t.object, block, max(2, queueBytes/block))
+	s.tape = library.NewTapeWriter(s.target.mount, s.target.object, media.BlockSize, max(2, queueBytes/media.BlockSize))
 	werr := s.write()
 	end, err := s.close(werr)
-	r.State, r.Bytes, r.Files, r.CorruptFiles = end.State, end.Bytes, end.Files, end.CorruptFiles
+	r := &c.result
+	r.DatasetID, r.State, r.Bytes, r.Files, r.CorruptFiles = s.dataset.DatasetID, end.State, end.Bytes, end.Files, end.CorruptFiles
+	if end.State == mediacatalog.SetComplete {
+		r.contents = s.contents.Sum(nil)
+	}
 	return err
 }
 
@@ -105,6 +93,9 @@ func (s *setJob) write() error {
 		return err
 	}
 	for _, src := range s.sources {
+		if src.path == Stdin {
+			src.stdin = s.input
+		}
 		if err := src.walk(s.ctx, s); err != nil {
 			return err
 		}
@@ -292,6 +283,13 @@ func (s *setJob) stdin(name string, r io.Reader) error {
 
 func (s *setJob) skip(e SourceError) {
 	s.log.Warn("skip", "path", e.Path, "error", e.Err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, other := range s.result.Skipped {
+		if other.Error() == e.Error() {
+			return // another copy has met it too
+		}
+	}
 	s.result.Skipped = append(s.result.Skipped, e)
 }
 
@@ -334,6 +332,7 @@ func (s *setJob) noteSource(path string, size int64, fr mtf.FileResult) {
 
 // add remembers an object until the next commit point.
 func (s *setJob) add(o mediacatalog.Object) error {
+	fmt.Fprintf(s.contents, "%q %q %d %x\n", o.Path, o.FileSpec, o.Size, o.SHA256)
 	s.objects = append(s.objects, o)
 	s.ends = append(s.ends, s.set.BlocksWritten()+1) // the block that is being filled counts
 	if len(s.objects) >= commitObjects {
