@@ -29,7 +29,8 @@ const slack = 400 * time.Millisecond
 func TestTimes(t *testing.T) {
 	l, ch, tr := rawLab(t, vlib.Config{TapeCount: 1, Capacity: 1 << 30})
 	must(t, l.SetTiming(vlib.Timing{Move: 100 * time.Millisecond, Load: 200 * time.Millisecond, Unload: 80 * time.Millisecond,
-		Inventory: 50 * time.Millisecond, Rewind: 60 * time.Millisecond, LocatePerGB: 1000 * time.Millisecond, Filemark: 70 * time.Millisecond}))
+		Inventory: 50 * time.Millisecond, Rewind: 300 * time.Millisecond, LocatePerGB: 1000 * time.Millisecond,
+		Filemark: 300 * time.Millisecond}))
 	ms := time.Millisecond
 	timed(t, "inventory", 50*ms, 50*ms+slack, func() { want(t, ch, []byte{7, 0, 0, 0, 0, 0}, "GOOD") })
 	start := time.Now()
@@ -50,10 +51,10 @@ func TestTimes(t *testing.T) {
 	for range 10 {
 		wantWrite(t, tr, make([]byte, 10e6), "GOOD")
 	}
-	timed(t, "filemark", 70*ms, 70*ms+slack, func() { want(t, tr, marks(1, 0), "GOOD") })
-	timed(t, "filemark, IMMED", 0, 60*ms, func() { want(t, tr, marks(1, 1), "GOOD") })
-	timed(t, "rewind over 100 MB", 160*ms, 160*ms+slack, func() { want(t, tr, rewindOp, "GOOD") })
-	timed(t, "rewind at the beginning", 0, 50*ms, func() { want(t, tr, rewindOp, "GOOD") })
+	timed(t, "filemark", 300*ms, 300*ms+slack, func() { want(t, tr, marks(1, 0), "GOOD") })
+	timed(t, "filemark, IMMED", 0, 280*ms, func() { want(t, tr, marks(1, 1), "GOOD") })
+	timed(t, "rewind over 100 MB", 400*ms, 400*ms+slack, func() { want(t, tr, rewindOp, "GOOD") })
+	timed(t, "rewind at the beginning", 0, 280*ms, func() { want(t, tr, rewindOp, "GOOD") })
 	timed(t, "locate over 50 MB", 50*ms, 50*ms+slack, func() { want(t, tr, locateCDB(5), "GOOD") })
 	want(t, tr, []byte{1, 1, 0, 0, 0, 0}, "GOOD") // rewind, IMMED
 	if a := send(t, tr, tur, nil, 0); a.String() != "2/04/07" {
@@ -66,8 +67,8 @@ func TestTimes(t *testing.T) {
 	if status.data[10] != 0x08 && status.data[10] != 0 { // rewinding, unless it is over
 		t.Errorf("device status while rewinding % X", status.data)
 	}
-	timed(t, "read behind the rewind", 20*ms, 110*ms+slack, func() { wantRead(t, tr, 10, "0/00/00 ILI info=-9999990") })
-	timed(t, "unload", 80*ms, 160*ms+slack, func() { want(t, tr, unloadOp, "GOOD") })
+	timed(t, "read behind the rewind", 100*ms, 350*ms+slack, func() { wantRead(t, tr, 10, "0/00/00 ILI info=-9999990") })
+	timed(t, "unload", 380*ms, 390*ms+slack, func() { want(t, tr, unloadOp, "GOOD") })
 }
 
 func TestWaitsEndWithContextAndTimeout(t *testing.T) {
