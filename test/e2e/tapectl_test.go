@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -57,6 +58,7 @@ type outcome struct {
 	code   int
 	stdout string
 	stderr string
+	memory int64 // the most that the process had in memory, in bytes
 }
 
 // try runs a command line.
@@ -72,7 +74,11 @@ func (o *operator) try(args ...string) outcome {
 	if err != nil && !errors.As(err, &exit) {
 		o.t.Fatalf("run tapectl %s: %v", strings.Join(args, " "), err)
 	}
-	return outcome{code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String()}
+	r := outcome{code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String()}
+	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		r.memory = usage.Maxrss << 10
+	}
+	return r
 }
 
 // must runs a command line that has to succeed, and returns what it printed.
