@@ -183,6 +183,8 @@ func Run(ctx context.Context, catalog *mediacatalog.Catalog, lib *library.Librar
 	if j.log == nil {
 		j.log = slog.New(slog.DiscardHandler)
 	}
+	ctx, cancel := lib.WhileHeld(ctx)
+	defer cancel()
 	chosen, err := j.choose(ctx)
 	if err != nil {
 		return j.result, err
@@ -197,6 +199,9 @@ func Run(ctx context.Context, catalog *mediacatalog.Catalog, lib *library.Librar
 		return j.result, err
 	}
 	err = j.read(ctx, mount, chosen)
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+		err = errors.Join(err, cause)
+	}
 	if derr := mount.Dismount(ctx); derr != nil {
 		err = errors.Join(err, derr)
 	}
