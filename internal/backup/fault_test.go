@@ -240,7 +240,7 @@ func testWriteError(t *testing.T, fault vlib.Fault) {
 func TestCancelledAnywhere(t *testing.T) {
 	source := filepath.Join(t.TempDir(), "f")
 	write(t, source, 2_000_000, 1)
-	count := func(b bench, n int32) (*backup.Result, error, int32) {
+	count := func(b bench, n int32) (*backup.Result, int32, error) {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		var sent atomic.Int32
@@ -258,9 +258,9 @@ func TestCancelledAnywhere(t *testing.T) {
 		r, err := backup.Run(ctx, b.Catalog, l, q)
 		must(t, l.Close())
 		b.Host.Wrap = nil
-		return r, err, sent.Load()
+		return r, sent.Load(), err
 	}
-	_, err, total := count(newBench(t, 1<<30), -1)
+	_, total, err := count(newBench(t, 1<<30), -1)
 	must(t, err)
 	step := int32(1)
 	if testing.Short() {
@@ -269,7 +269,7 @@ func TestCancelledAnywhere(t *testing.T) {
 	t.Logf("%d commands", total)
 	b := newBench(t, 1<<30)
 	for n := int32(1); n <= total; n += step {
-		r, err, _ := count(b, n)
+		r, _, err := count(b, n)
 		if err == nil && r.Complete() != 1 {
 			t.Errorf("cancelled at command %d: no error, and no copy", n)
 		}
@@ -279,7 +279,7 @@ func TestCancelledAnywhere(t *testing.T) {
 			t.Fatalf("cancelled at command %d: unfinished data sets %v, %v", n, left, err)
 		}
 		if n%10 == 0 || n+step > total {
-			r, err, _ := count(b, -1)
+			r, _, err := count(b, -1)
 			if err != nil {
 				t.Fatalf("backup after one that was cancelled at command %d: %v", n, err)
 			}

@@ -296,7 +296,7 @@ func TestMediumErrors(t *testing.T) {
 // TestCancelledAnywhere cancels a restore at the n-th command: nothing half written stays, the tape goes back.
 func TestCancelledAnywhere(t *testing.T) {
 	b := newBench(t)
-	once := func(n int32) (string, error, int32) {
+	once := func(n int32) (string, int32, error) {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		var sent atomic.Int32
@@ -314,9 +314,9 @@ func TestCancelledAnywhere(t *testing.T) {
 		sent.Store(0)
 		_, err = restore.Run(ctx, b.Catalog, l, c, restore.Request{To: to})
 		must(t, l.Close())
-		return to, err, sent.Load()
+		return to, sent.Load(), err
 	}
-	_, err, total := once(-1)
+	_, total, err := once(-1)
 	must(t, err)
 	for n := int32(1); n < total; n += 3 {
 		to, _, _ := once(n)
