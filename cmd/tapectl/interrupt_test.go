@@ -36,7 +36,7 @@ func (s *station) path(name string) string { return filepath.Join(s.folder, name
 func (s *station) command(args ...string) (c *exec.Cmd, stdout, stderr *bytes.Buffer) {
 	c = exec.Command("tapectl", args...)
 	c.Dir = s.folder
-	c.Env = append(os.Environ(), "TAPECTL_CATALOG="+s.path("catalog.db"), "HOME="+s.folder, "XDG_DATA_HOME=")
+	c.Env = append(os.Environ(), "TAPECTL_CATALOG="+s.path("catalog.db"), "HOME="+s.folder, "XDG_DATA_HOME=", "GORACE="+raceAtOnce)
 	stdout, stderr = new(bytes.Buffer), new(bytes.Buffer)
 	c.Stdout, c.Stderr = stdout, stderr
 	return c, stdout, stderr

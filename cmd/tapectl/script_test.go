@@ -44,6 +44,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("XDG_DATA_HOME", "")
 			e.Setenv("TMPDIR", e.Getenv("TMPDIR"))
 			e.Setenv("TZ", "UTC")
+			e.Setenv("GORACE", raceAtOnce)
 			return nil
 		},
 		Condition: func(condition string) (bool, error) {
@@ -55,6 +56,9 @@ func TestScripts(t *testing.T) {
 		},
 	})
 }
+
+// raceAtOnce keeps processes with the race detector from sleeping a second when they end.
+const raceAtOnce = "atexit_sleep_ms=0"
 
 // scriptLibrary is the command library.
 func scriptLibrary(ts *testscript.TestScript, neg bool, args []string) {
