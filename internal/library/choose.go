@@ -109,12 +109,21 @@ func verb(write bool) string {
 	return "read"
 }
 
+// MediumGeneration tells the generation of a medium from its type in the catalog ("LTO-6", or the media identifier "L6"),
+// else from its barcode; "" when neither tells.
+func MediumGeneration(mediaType, barcode string) drive.Generation {
+	switch len(mediaType) {
+	case 0:
+		return drive.MediaFromBarcode(barcode)
+	case 2:
+		return drive.MediaFromBarcode("000000" + mediaType)
+	}
+	return drive.Generation(mediaType)
+}
+
 // fits reports whether the drive can take the medium, as far as both are known.
 func fits(d mediacatalog.LibraryDrive, r MountRequest, barcode string) bool {
-	media := drive.Generation(r.MediaType)
-	if media == "" {
-		media = drive.MediaFromBarcode(barcode)
-	}
+	media := MediumGeneration(r.MediaType, barcode)
 	if media == "" || d.Generation == "" {
 		return true // the drive itself tells when the tape is in it
 	}

@@ -4,7 +4,10 @@
 // into use under a lease, and a [Library] moves tapes, mounts them ready for reading or writing, verifies what was
 // mounted and puts it back. [TapeWriter] and [TapeReader] connect a mounted tape to package mtf.
 //
+// A library without a changer is a stand-alone drive: it is shown as one element, and a person moves the tapes. All waits
+// and retries are listed in retry.go.
+//
 // Rules kept here (docs/design.md section 3): the state of source, destination and picker is read again after every
-// move, successful or not; an unknown outcome is a state of its own; a drive is unloaded before its tape is
-// moved; one process uses a library at a time.
+// move, successful or not; an unknown outcome is a state of its own; a drive is unloaded before its tape is moved; one
+// process uses a library at a time, and stops moving and writing when it has lost it ([Library.Held]).
 package library

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"tapectl/internal/changer"
 	"tapectl/internal/drive"
 	"tapectl/internal/library"
 	"tapectl/internal/scsi"
@@ -220,6 +221,69 @@ func TestHomeIsNobodyElses(t *testing.T) {
 	}
 	l.dismount(b)
 	l.at("VTL002L6", slot2)
+}
+
+// Tapes that an earlier process left in drives keep their slots.
+func TestHomeOfTapesLeftInDrives(t *testing.T) {
+	for _, quirks := range []vlib.Quirks{{}, {SourceNeverValid: true}} {
+		l := newLab(t, vlib.Config{Slots: 3, TapeCount: 3, Quirks: quirks})
+		if err := errors.Join(l.LoadInto(t.Context(), slot1, 1, nil), l.LoadInto(t.Context(), slot2, 2, nil)); err != nil {
+			t.Fatal(err)
+		}
+		l.byHand(slot3, slot1)
+		if _, err := l.Virtual.AddTape(vlib.TapeConfig{Barcode: "NEW001L6", Element: slot3}); err != nil {
+			t.Fatal(err)
+		}
+		var full *library.NoSlotError
+		if _, err := l.UnloadDrive(t.Context(), drive1); !errors.As(err, &full) {
+			t.Errorf("the only free slot is that of another tape: %v", err)
+		}
+		if err := l.Virtual.RemoveTape(slot3); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.UnloadDrive(t.Context(), drive1); err != nil || l.where("VTL001L6") != slot3 {
+			t.Errorf("the tape went to %d, %v", l.where("VTL001L6"), err)
+		}
+		if _, err := l.UnloadDrive(t.Context(), drive2); err != nil {
+			t.Error(err)
+		}
+		l.at("VTL002L6", slot2)
+	}
+}
+
+func TestMountBusyDrive(t *testing.T) {
+	l := newLab(t, vlib.Config{Slots: 2, TapeCount: 1, Drives: 1})
+	l.fault(vlib.Fault{Device: "drive0", Kind: vlib.FaultStatus, Operations: []int{0x00}, Status: 0x08, Times: 2})
+	l.dismount(l.mount(slot1))
+	l.at("VTL001L6", slot1)
+}
+
+// A drive that does not let its tape go keeps it, and the operator is told.
+func TestDismountThatFails(t *testing.T) {
+	l := newLab(t, vlib.Config{Slots: 2, TapeCount: 1, Drives: 1})
+	m := l.mount(slot1)
+	l.fault(vlib.Fault{Device: "drive0", Kind: vlib.FaultSense, Operations: []int{0x1B}, Key: 4, ASC: 0x53})
+	if err := m.Dismount(t.Context()); !errors.Is(err, scsi.LoadOrEjectFailed) || !strings.Contains(err.Error(), "still in the drive") {
+		t.Errorf("dismount: %v", err)
+	}
+	l.at("VTL001L6", drive1)
+	if _, err := l.UnloadDrive(t.Context(), drive1); err != nil {
+		t.Fatal(err)
+	}
+	l.at("VTL001L6", slot1)
+}
+
+func TestNumbersOfManyElements(t *testing.T) {
+	elements := make([]changer.Element, 0, 60000)
+	for n := range cap(elements) {
+		elements = append(elements, changer.Element{Address: changer.ElementAddress(n), Type: changer.ElementType(1 + n%4)})
+	}
+	numbers := library.Numbers(elements)
+	for _, n := range []int{0, 1, 5, 59999} {
+		if got, want := numbers[changer.ElementAddress(n)], n/4+1; got != want || library.Number(elements, changer.ElementAddress(n)) != want {
+			t.Errorf("element %d has number %d, want %d", n, got, want)
+		}
+	}
 }
 
 func TestNoFreeSlot(t *testing.T) {

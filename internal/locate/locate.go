@@ -103,10 +103,7 @@ func place(f mediacatalog.Found) string {
 
 // readers lists the enabled drives of all enabled libraries that can read a medium, as far as both are known.
 func readers(libraries []mediacatalog.Library, mediaType, barcode string) []string {
-	media := drive.Generation(mediaType)
-	if media == "" {
-		media = drive.MediaFromBarcode(barcode)
-	}
+	media := library.MediumGeneration(mediaType, barcode)
 	names := []string{}
 	for _, l := range libraries {
 		for i, d := range l.Drives {

@@ -168,6 +168,7 @@ func TestReaders(t *testing.T) {
 		{"LTO-6", "", []string{"main drive 1 (LTO-6)", "desk drive 1 (LTO-7)"}},
 		{"", "A00001L7", []string{"main drive 2 (LTO-8)", "desk drive 1 (LTO-7)"}},
 		{"LTO-8", "A00001L6", []string{"main drive 2 (LTO-8)"}}, // what is known of the tape counts more than its barcode
+		{"L6", "", []string{"main drive 1 (LTO-6)", "desk drive 1 (LTO-7)"}},
 		{"", "A00001", []string{}},
 		{"LTO-10", "", []string{}},
 	} {
