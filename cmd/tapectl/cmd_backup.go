@@ -98,7 +98,11 @@ func (a *app) backup(ctx context.Context, libraryName string, r backup.Request) 
 	defer p.done()
 	r.Log, r.Stdin = a.log(), newStream(ctx, r.Stdin)
 	r.Progress = func(b backup.Progress) {
-		p.set(fmt.Sprintf("copy %d of %d, tape %s", b.Copy, b.Copies, b.Barcode), b.Bytes, b.Total)
+		stage := "tape " + b.Barcode
+		if b.Copies > 1 {
+			stage = fmt.Sprintf("copy %d of %d, %s", b.Copy, b.Copies, stage)
+		}
+		p.set(stage, b.Bytes, b.Total)
 	}
 	return a.withLibrary(ctx, libraryName, "backup "+r.Name, p.wait, func(cat *mediacatalog.Catalog, lib *library.Library) error {
 		if err := a.refresh(ctx, cat, lib); err != nil {

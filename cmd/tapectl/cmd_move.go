@@ -116,11 +116,12 @@ func loadedDrive(ctx context.Context, lib *library.Library, name string) (change
 		return 0, err
 	}
 	var loaded []changer.Element
+	numbers := library.Numbers(elements)
 	for _, e := range elements {
 		if e.Type != changer.DataTransfer {
 			continue
 		}
-		number := fmt.Sprint(library.Number(elements, e.Address))
+		number := fmt.Sprint(numbers[e.Address])
 		if name == number || name == "drive:"+number || name != "" && e.Full && e.PrimaryVolumeTag.Identifier == name {
 			if !e.Full {
 				return 0, fmt.Errorf("drive %s is empty", number)

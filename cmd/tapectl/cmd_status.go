@@ -88,7 +88,7 @@ func elementViews(elements []changer.Element, media []mediacatalog.Media, drives
 	for _, d := range drives {
 		serials[d.ElementAddress] = d.Serial
 	}
-	numbers := elementNumbers(elements)
+	numbers := library.Numbers(elements)
 	views := make([]elementJSON, 0, len(elements))
 	for _, e := range elements {
 		v := elementJSON{

@@ -6,23 +6,12 @@ import (
 	"strings"
 
 	"tapectl/internal/changer"
+	"tapectl/internal/library"
 )
 
 // placeTypes are the words for element types on the command line.
 var placeTypes = map[string]changer.ElementType{
 	"slot": changer.Storage, "mail": changer.ImportExport, "drive": changer.DataTransfer, "picker": changer.MediumTransport,
-}
-
-// elementNumbers gives the operator's number of each element: 1 for the first of its type in the order of addresses, as
-// library.Number does, but in one pass over libraries of thousands of slots.
-func elementNumbers(elements []changer.Element) map[changer.ElementAddress]int {
-	numbers := make(map[changer.ElementAddress]int, len(elements))
-	count := map[changer.ElementType]int{}
-	for _, e := range elements {
-		count[e.Type]++
-		numbers[e.Address] = count[e.Type]
-	}
-	return numbers
 }
 
 // parsePlace finds the element that a word of the command line means: "slot:7", "element:1006" or, for a source, a barcode.
@@ -42,7 +31,7 @@ func parsePlace(elements []changer.Element, s string, barcodes bool) (changer.El
 
 // elementAt finds an element by its address (kind "element") or by the number of its type.
 func elementAt(elements []changer.Element, kind string, t changer.ElementType, n int) (changer.ElementAddress, error) {
-	numbers := elementNumbers(elements)
+	numbers := library.Numbers(elements)
 	have := 0
 	for _, e := range elements {
 		if kind == "element" && int(e.Address) == n || kind != "element" && e.Type == t && numbers[e.Address] == n {

@@ -24,12 +24,13 @@ type progress struct {
 	pool   *mpb.Progress // of the bar; nil between bars
 	bar    *mpb.Bar
 	stage  string
-	topic  string // of the live line of text
-	live   bool   // the cursor stands behind a line of text
+	line   string // the live line of text, whole; the terminal shows as much as fits
+	live   bool   // the cursor stands behind it
 	closed bool
 
 	begun atomic.Int64 // of the stage, Unix nanoseconds
 	last  atomic.Int64 // of the last update of the bar
+	now   atomic.Int64 // bytes done, also those that the bar does not show yet
 }
 
 const (
@@ -54,6 +55,7 @@ func (a *app) newProgress() *progress {
 // notice shows a line for the operator, above or below what is shown already.
 func (a *app) notice(text string) {
 	if p := a.shown.Load(); p != nil && p.text(text) {
+		a.settle()
 		return
 	}
 	fmt.Fprintln(a.stderr, text)
@@ -87,22 +89,36 @@ func (p *progress) text(text string) bool {
 	}
 	p.endBar()
 	text = printable(text)
-	topic, _, _ := strings.Cut(text, ":")
-	if p.live && topic == p.topic {
+	if p.live && topic(text) == topic(p.line) {
 		fmt.Fprint(p.out, eraseLine)
 	} else {
 		p.endLine()
 	}
-	r := []rune(text)
-	fmt.Fprint(p.out, string(r[:min(len(r), p.width()-1)]))
-	p.topic, p.live = topic, true
+	fmt.Fprint(p.out, p.fit(text))
+	p.line, p.live = text, true
 	return true
+}
+
+// topic is what a line is about.
+func topic(line string) string {
+	about, _, _ := strings.Cut(line, ":")
+	return about
+}
+
+// fit cuts a line so that the terminal does not break it: a broken one could not be replaced.
+func (p *progress) fit(line string) string {
+	r := []rune(line)
+	return string(r[:min(len(r), p.width()-1)])
 }
 
 // set shows how far the stage is; total is -1 when it is not known. It may be called very often, by one goroutine.
 func (p *progress) set(stage string, bytes, total int64) {
+	if p.out == nil {
+		return
+	}
 	now := time.Now().UnixNano()
-	if p.out == nil || stage == p.stage && now-p.last.Load() < int64(redraw) && bytes != total {
+	if stage == p.stage && now-p.last.Load() < int64(redraw) && bytes != total {
+		p.now.Store(bytes)
 		return
 	}
 	p.mu.Lock()
@@ -116,9 +132,10 @@ func (p *progress) set(stage string, bytes, total int64) {
 		p.begun.Store(now)
 	}
 	p.last.Store(now)
+	p.now.Store(bytes)
 	if p.bar == nil {
 		p.endLine()
-		p.pool = mpb.New(mpb.WithOutput(p.out), mpb.WithWidth(min(widest, p.width())), mpb.WithRefreshRate(200*time.Millisecond))
+		p.pool = mpb.New(mpb.WithOutput(p.out), mpb.WithAutoRefresh(), mpb.WithWidth(min(widest, p.width())), mpb.WithRefreshRate(200*time.Millisecond))
 		p.bar = p.newBar(printable(stage), total)
 	}
 	p.bar.SetCurrent(bytes)
@@ -128,11 +145,19 @@ func (p *progress) set(stage string, bytes, total int64) {
 func (p *progress) newBar(stage string, total int64) *mpb.Bar {
 	name, rate := decor.Name(stage+"  "), decor.Any(p.rate)
 	if total < 0 {
-		return p.pool.New(0, mpb.NopStyle(), mpb.PrependDecorators(name, decor.Current(decor.SizeB1000(0), "% .1f")), mpb.AppendDecorators(rate))
+		return p.pool.New(0, mpb.NopStyle(), mpb.PrependDecorators(name, decor.Any(amount)), mpb.AppendDecorators(rate))
 	}
 	return p.pool.New(total, mpb.BarStyle().Lbound("[").Filler("=").Tip(">").Padding(" ").Rbound("]"),
-		mpb.PrependDecorators(name, decor.Counters(decor.SizeB1000(0), "% .1f / % .1f")),
+		mpb.PrependDecorators(name, decor.Any(amount)),
 		mpb.AppendDecorators(decor.Percentage(decor.WCSyncSpace), rate, decor.Any(p.estimate)))
+}
+
+// amount is how much is done, of how much.
+func amount(s decor.Statistics) string {
+	if s.Total <= 0 {
+		return sizeText(s.Current)
+	}
+	return sizeText(s.Current) + " / " + sizeText(s.Total)
 }
 
 // rate is the average rate of the stage.
@@ -162,17 +187,22 @@ func (p *progress) endBar() {
 	if p.bar == nil {
 		return
 	}
+	p.bar.SetCurrent(p.now.Load())
 	p.bar.Abort(false)
 	p.pool.Wait()
 	p.bar, p.pool = nil, nil
 }
 
-// endLine leaves the live line of text as it is.
+// endLine leaves the live line of text as it is, whole now.
 func (p *progress) endLine() {
-	if p.live {
-		fmt.Fprintln(p.out)
-		p.live = false
+	if !p.live {
+		return
 	}
+	if p.fit(p.line) != p.line {
+		fmt.Fprint(p.out, eraseLine, p.line)
+	}
+	fmt.Fprintln(p.out)
+	p.live = false
 }
 
 // done ends the display. It may be called more than once.
