@@ -166,6 +166,39 @@ func TestStandAloneNoticesATapeThatLeft(t *testing.T) {
 	}
 }
 
+// The barcode that an application wrote into the cartridge memory is all that a stand-alone drive can tell.
+func TestStandAloneBarcode(t *testing.T) {
+	d := newDesk(t, vlib.Config{Slots: 4, TapeCount: 1, Drives: 1})
+	d.move(1001, 257)
+	l := d.open()
+	defer l.Close()
+	m, err := l.Mount(t.Context(), library.MountRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Barcode = "DESK01L6"
+	m.WriteApplicationMemory(t.Context(), "tapectl", "1", "DPMDB-1")
+	if err := m.Dismount(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	elements, err := l.Elements(t.Context())
+	if err != nil || len(elements) != 1 || elements[0].PrimaryVolumeTag.Identifier != "DESK01L6" || elements[0].Address != library.StandAloneTape {
+		t.Errorf("elements: %+v, %v", elements, err)
+	}
+	if _, err := inventory.Fast(t.Context(), d.Catalog, l); err != nil {
+		t.Fatal(err)
+	}
+	if tapes := d.tapes(); len(tapes) != 1 || tapes[0].Barcode != "DESK01L6" || tapes[0].MediaType != "LTO-6" {
+		t.Errorf("tapes: %+v", tapes)
+	}
+	if m, err = l.Mount(t.Context(), library.MountRequest{}); err != nil || m.Barcode != "DESK01L6" {
+		t.Fatalf("mounted %+v, %v", m, err)
+	}
+	if err := m.Leave(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestStandAloneCleaningTape(t *testing.T) {
 	d := newDesk(t, vlib.Config{Slots: 4, CleaningTapes: 1, Drives: 1})
 	d.move(1004, 257)

@@ -33,7 +33,8 @@ func (l *Library) standAloneDrive() (mediacatalog.LibraryDrive, error) {
 	return l.record.Drives[0], nil
 }
 
-// standAloneElements shows the drive as one data transfer element.
+// standAloneElements shows the drive as one data transfer element. Its barcode is the one in the cartridge memory, which
+// is not read while the tape is mounted.
 func (l *Library) standAloneElements(ctx context.Context) ([]changer.Element, error) {
 	e := changer.Element{Address: StandAloneTape, Type: changer.DataTransfer, Accessible: true, Full: true}
 	if l.claims.uses(StandAloneTape) {
@@ -55,6 +56,10 @@ func (l *Library) standAloneElements(ctx context.Context) ([]changer.Element, er
 	e.Full = status.Loaded
 	if status.Cleaning {
 		e.MediumType = changer.MediumCleaning
+	}
+	if status.Ready {
+		m := &Mount{library: l, OpenDrive: o}
+		e.PrimaryVolumeTag.Identifier = m.memoryBarcode(ctx)
 	}
 	return []changer.Element{e}, nil
 }
