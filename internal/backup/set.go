@@ -41,7 +41,8 @@ type setJob struct {
 	tape    *library.TapeWriter
 	set     *mtf.SetWriter
 	dataset mediacatalog.Dataset
-	input   io.Reader // standard input
+	input   io.Reader   // standard input
+	buffers chan []byte // that sources are read ahead into
 	// contents is a digest over names, sizes and digests of the objects.
 	contents hash.Hash
 
@@ -58,7 +59,7 @@ type setJob struct {
 
 // writeSet writes the data set of a copy to its mounted tape.
 func (j *job) writeSet(ctx context.Context, c *mountedCopy) error {
-	s := &setJob{job: j, copy: c.result.Number, target: c.target, input: c.stdin, contents: sha256.New(), lastCommit: time.Now()}
+	s := &setJob{job: j, copy: c.result.Number, target: c.target, input: c.stdin, buffers: newBuffers(), contents: sha256.New(), lastCommit: time.Now()}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	defer s.cancel(nil)
 	media := s.target.media
@@ -273,7 +274,12 @@ func (s *setJob) file(path string, rel []string, info fs.FileInfo, open func() (
 		return nil
 	}
 	defer f.Close()
-	return s.put(path, rel, entry, info.Size(), f, mediacatalog.KindFile)
+	if info.Size() < aheadFrom {
+		return s.put(path, rel, entry, info.Size(), f, mediacatalog.KindFile)
+	}
+	ahead := startAhead(f, s.buffers)
+	defer ahead.stop()
+	return s.put(path, rel, entry, info.Size(), ahead, mediacatalog.KindFile)
 }
 
 func (s *setJob) stdin(name string, r io.Reader) error {
