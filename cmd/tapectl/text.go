@@ -76,7 +76,8 @@ func isHighControl(r rune) bool { return r >= 0x7F && r < 0xA0 }
 
 // table writes rows in columns; header separates its columns by "|".
 func table(w io.Writer, header string, n int, row func(int) []string) {
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	var b bytes.Buffer
+	t := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(t, strings.ReplaceAll(header, "|", "\t"))
 	for i := range n {
 		cells := row(i)
@@ -86,6 +87,9 @@ func table(w io.Writer, header string, n int, row func(int) []string) {
 		fmt.Fprintln(t, strings.Join(cells, "\t"))
 	}
 	t.Flush()
+	for line := range strings.Lines(b.String()) {
+		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
+	}
 }
 
 // fields writes names and values, one pair a line, the names as wide as width.
