@@ -117,11 +117,9 @@ func (a *app) backup(ctx context.Context, libraryName string, r backup.Request) 
 	})
 }
 
-// refresh brings the catalog up to date with the barcodes before tapes are chosen. The findings are in the catalog's events.
+// refresh brings the catalog up to date with what is in the library before tapes are chosen: people exchange tapes. The findings
+// are in the catalog's events.
 func (a *app) refresh(ctx context.Context, cat *mediacatalog.Catalog, lib *library.Library) error {
-	if lib.StandAlone() {
-		return nil
-	}
 	_, err := inventory.Fast(ctx, cat, lib)
 	return err
 }

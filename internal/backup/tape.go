@@ -37,7 +37,7 @@ func (e *NoTapeError) Error() string {
 	for _, r := range e.Reasons {
 		s += "; " + r
 	}
-	return s + "; put in blank tapes and run `tapectl inventory`, or free one that is no longer needed"
+	return s + "; put in blank tapes and run `tapectl inventory`"
 }
 
 // labelFor is the label of the n-th copy.
