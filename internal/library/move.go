@@ -285,43 +285,24 @@ func (l *Library) awaitArrival(ctx context.Context, to changer.ElementAddress) e
 }
 
 // after reads the elements as they are after a move. A command without an answer may still be carried out: then they
-// are read until two looks in a row show the cartridge in the same single place.
+// are read until the cartridge is seen in the destination, or settleTime has passed.
 func (l *Library) after(ctx context.Context, t *transfer, merr error) ([]changer.Element, error) {
 	elements, err := l.elements(ctx)
-	if err != nil || !outcomeUnknown(merr) {
+	if !outcomeUnknown(merr) {
 		return elements, err
 	}
-	last := t.placeIn(elements)
-	for waited := time.Duration(0); waited < settleTime; waited += pollTime {
-		if err := l.sleep(ctx, pollTime); err != nil {
-			return nil, err
+	for waited := time.Duration(0); err == nil && waited < settleTime && !t.arrived(elements); waited += pollTime {
+		if err = l.sleep(ctx, pollTime); err == nil {
+			elements, err = l.elements(ctx)
 		}
-		if elements, err = l.elements(ctx); err != nil {
-			return nil, err
-		}
-		now := t.placeIn(elements)
-		if now != nil && last != nil && *now == *last {
-			break
-		}
-		last = now
 	}
-	return elements, nil
+	return elements, err
 }
 
-// placeIn returns the one element of source, destination and pickers that is full, nil for none or several.
-func (t *transfer) placeIn(elements []changer.Element) *changer.ElementAddress {
-	var at *changer.ElementAddress
-	for i := range elements {
-		e := &elements[i]
-		if !e.Full || e.Address != t.from && e.Address != t.to && e.Type != changer.MediumTransport {
-			continue
-		}
-		if at != nil {
-			return nil
-		}
-		at = &e.Address
-	}
-	return at
+// arrived reports whether the destination is full and the source and the pickers are empty.
+func (t *transfer) arrived(elements []changer.Element) bool {
+	from, to := find(elements, t.from), find(elements, t.to)
+	return to != nil && to.Full && (from == nil || !from.Full) && fullPicker(elements) == nil
 }
 
 // conclude finds out where the cartridge is after a move, from the elements as they are now.

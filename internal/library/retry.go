@@ -14,7 +14,7 @@ import (
 //	MOVE MEDIUM, removal prevented   once, after ALLOW from this host on the drives concerned and the changer (Q39)
 //	MOVE MEDIUM, from a mail slot    refused by the changer: once by way of a free slot (Q36)
 //	MOVE MEDIUM, tape in the picker  put back once, to where it came from or a free slot
-//	elements after a lost move       read until the tape is seen in one place, settleTime (outcome unknown)
+//	elements after a lost move       read until the tape is in the destination, settleTime (it may still be carried out)
 //	elements after a good move       read until the destination is full, settleTime (Q38)
 //	elements, changer not ready      once, after the changer has become ready
 //	drive before a move out of it    asked until the cartridge is presented, presentTime (Q31)
