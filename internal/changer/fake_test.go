@@ -19,7 +19,6 @@ type quirks struct {
 	rangeOfAddresses                    bool // the count is taken for a range of addresses
 	arm                                 ElementAddress
 	noMode1D                            bool
-	serialPadding                       int
 }
 
 // fake is a changer made of elements, behind a transport.
