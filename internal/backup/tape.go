@@ -272,6 +272,8 @@ func (j *job) label(ctx context.Context, t *target, label string) error {
 	if err != nil {
 		return fmt.Errorf("label tape %s: %w", t.media.Barcode, err)
 	}
+	// The label is on the tape: the catalog must learn of it, even when the caller has given up meanwhile.
+	ctx = context.WithoutCancel(ctx)
 	if _, err := j.catalog.RemoveDatasets(ctx, t.media.MediaID, true); err != nil {
 		return err
 	}

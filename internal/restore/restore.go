@@ -202,10 +202,7 @@ func Run(ctx context.Context, catalog *mediacatalog.Catalog, lib *library.Librar
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
 		err = errors.Join(err, cause)
 	}
-	if derr := mount.Dismount(ctx); derr != nil {
-		err = errors.Join(err, derr)
-	}
-	return j.result, err
+	return j.result, errors.Join(err, mount.Dismount(ctx), j.target.sync())
 }
 
 // choose finds the objects that the patterns fit, and what the catalog knows of all of them. It returns nil when everything is

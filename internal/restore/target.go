@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sys/unix"
 
 	"tapectl/internal/mtf"
 )
@@ -113,12 +114,9 @@ func (t *target) temporary(name string) (*os.File, string, error) {
 	return f, temp, err
 }
 
-// commit gives a file that was written completely its name and its attributes.
+// commit gives a file that was written completely its name and its attributes. It is on stable storage after sync.
 func (t *target) commit(f *os.File, temp, name string, meta mtf.Metadata, hasMeta bool, modified time.Time) error {
-	err := f.Sync()
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
+	err := f.Close()
 	if err == nil {
 		err = t.attributes(temp, meta, hasMeta, modified)
 	}
@@ -184,6 +182,19 @@ func (t *target) finishFolders() {
 	for i := len(t.folders) - 1; i >= 0; i-- {
 		_ = t.attributes(t.folders[i].name, t.folders[i].meta, true, time.Time{})
 	}
+}
+
+// sync brings everything that was restored to stable storage: once for all files, because a restore may have millions.
+func (t *target) sync() error {
+	f, err := t.root.Open(".")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := unix.Syncfs(int(f.Fd())); err != nil {
+		return fmt.Errorf("bring the restored files in %s to stable storage: %w", t.path, err)
+	}
+	return nil
 }
 
 // link makes a symbolic link as it was.
