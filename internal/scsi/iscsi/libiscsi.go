@@ -203,6 +203,8 @@ func (t *Transport) message() string {
 	if strings.Contains(msg, "Can not reconnect right now") {
 		return ""
 	}
+	// The library appends the sense data of an earlier command to whatever it says.
+	msg, _, _ = strings.Cut(msg, " SENSE KEY:")
 	return msg
 }
 
