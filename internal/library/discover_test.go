@@ -71,6 +71,7 @@ func pairs(d *library.Discovery) []string {
 }
 
 func TestDiscoverUnderEveryProfile(t *testing.T) {
+	t.Parallel()
 	for _, name := range vlib.QuirkProfiles() {
 		v := virtual(t, vlib.Config{Slots: 4, Drives: 3, Quirks: profile(t, name)})
 		found, err := library.Discover(t.Context(), siteOf(v), "changer", nil)

@@ -104,6 +104,7 @@ func TestLostLeaseStopsEverything(t *testing.T) {
 
 // A mount that waits for its tape ends when the lease is lost, and leaves the tape where it is.
 func TestLeaseLostDuringMount(t *testing.T) {
+	t.Parallel()
 	b := librarytest.New(t, vlib.Config{Slots: 4, TapeCount: 1, Drives: 1, Timing: vlib.Timing{Load: time.Minute}})
 	l, err := library.OpenFor(t.Context(), b.Catalog, b.Host, "lab", shortLease)
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 )
 
 func TestMountAndDismount(t *testing.T) {
+	t.Parallel()
 	for _, name := range vlib.QuirkProfiles() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -184,6 +185,7 @@ func TestMountTakesTheNextDrive(t *testing.T) {
 }
 
 func TestMountPutsBackWhatDoesNotLoad(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, vlib.Config{Slots: 4, TapeCount: 1, CleaningTapes: 1, Drives: 1})
 	l.fault(vlib.Fault{Device: "drive0", Kind: vlib.FaultSense, Operations: []int{0x00}, Key: 3, ASC: 0x30, ASCQ: 0x01, Barcode: "VTL001L6", Times: -1})
 	_, err := l.Mount(t.Context(), library.MountRequest{Element: slot1})
@@ -252,6 +254,7 @@ func TestHomeOfTapesLeftInDrives(t *testing.T) {
 }
 
 func TestMountBusyDrive(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, vlib.Config{Slots: 2, TapeCount: 1, Drives: 1})
 	l.fault(vlib.Fault{Device: "drive0", Kind: vlib.FaultStatus, Operations: []int{0x00}, Status: 0x08, Times: 2})
 	l.dismount(l.mount(slot1))
@@ -325,6 +328,7 @@ func TestMailSlotTapesGoBack(t *testing.T) {
 }
 
 func TestTwoMountsAtOnce(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, vlib.Config{Slots: 6, TapeCount: 4, Drives: 2, Timing: vlib.Timing{Load: 20 * time.Millisecond, Move: 5 * time.Millisecond}})
 	var wg sync.WaitGroup
 	for n := range 2 {
@@ -353,6 +357,7 @@ func TestTwoMountsAtOnce(t *testing.T) {
 
 // Whenever the context ends, the tape is in its slot or in the drive, and the catalog is right.
 func TestMountCancelledAtEveryCommand(t *testing.T) {
+	t.Parallel()
 	commands := 1000
 	for after := 0; after <= commands; after++ {
 		l := newLab(t, vlib.Config{Slots: 3, TapeCount: 1, Drives: 1})

@@ -320,6 +320,9 @@ func (l *Library) conclude(ctx context.Context, t *transfer, after []changer.Ele
 	case t.source != changer.MediumTransport && picker != nil && sameTape(picker, t.Barcode) && (from == nil || !from.Full):
 		t.Err, t.Outcome = merr, InTransport
 		l.putBack(ctx, t, after, picker)
+		if t.Outcome == InTransport {
+			l.recordMove(ctx, t.Barcode, t.from, picker.Address)
+		}
 	case from != nil && from.Full && sameTape(from, t.Barcode) && (dest == nil || !dest.Full):
 		t.Err, t.Outcome = merr, NotMoved
 	default:

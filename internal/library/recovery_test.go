@@ -277,6 +277,7 @@ func TestCartridgeMemoryThatFails(t *testing.T) {
 }
 
 func TestProgressIsTold(t *testing.T) {
+	t.Parallel()
 	b := librarytest.New(t, vlib.Config{Slots: 2, TapeCount: 1, Drives: 1, Quirks: vlib.Quirks{SlowReady: 1}})
 	var told []string
 	l, err := library.Open(t.Context(), b.Catalog, b.Host, "lab", library.Options{Progress: func(s string) { told = append(told, s) }})
