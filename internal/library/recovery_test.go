@@ -353,3 +353,29 @@ func TestStandAloneDrive(t *testing.T) {
 		t.Errorf("elements after unloading: %+v, %v", elements, err)
 	}
 }
+
+// A tape that stayed in the drive after a failed unload of a drive whose UNLOAD does nothing can be put away later.
+func TestUnloadIsRememberedWhereItDoesNothing(t *testing.T) {
+	l := newLab(t, vlib.Config{Slots: 3, TapeCount: 1, Drives: 1, Quirks: profile(t, "tgt")})
+	m := l.mount(slot1)
+	l.fault(vlib.Fault{Device: "changer", Kind: vlib.FaultSense, Operations: []int{moveMedium}, Key: 4, ASC: 0x15, ASCQ: 1})
+	err := m.Dismount(t.Context())
+	if e := moveError(t, err); e.Outcome != library.NotMoved {
+		t.Fatalf("dismount: %v", err)
+	}
+	if err := l.Move(t.Context(), drive1, slot2); err != nil {
+		t.Errorf("move of the unloaded tape: %v", err)
+	}
+	l.at("VTL001L6", slot2)
+	if err := l.LoadInto(t.Context(), slot2, 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	err = l.Move(t.Context(), drive1, slot2)
+	if moveError(t, err); !errors.Is(err, library.ErrStillLoaded) {
+		t.Errorf("move of a tape that was loaded again: %v", err)
+	}
+	if _, err := l.UnloadDrive(t.Context(), drive1); err != nil {
+		t.Error(err)
+	}
+	l.at("VTL001L6", slot2)
+}
