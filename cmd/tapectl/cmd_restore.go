@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -155,18 +156,28 @@ func hasCopy(ctx context.Context, cat *mediacatalog.Catalog, point mediacatalog.
 	return usageError{fmt.Errorf("restore: recovery point %q has no copy %d (there is: %s)", point.Name, number, strings.Join(have, ", "))}
 }
 
-// findRecoveryPoint finds a recovery point by name (the newest that has a copy), by identifier or by the beginning of one.
+// findRecoveryPoint finds a recovery point by name (the newest that has a complete copy, else the newest), by identifier or by the
+// beginning of one.
 func findRecoveryPoint(ctx context.Context, cat *mediacatalog.Catalog, name string) (mediacatalog.RecoveryPoint, error) {
 	points, err := cat.RecoveryPoints(ctx, mediacatalog.RecoveryPointFilter{Name: name})
 	if err != nil {
 		return mediacatalog.RecoveryPoint{}, err
 	}
+	points = slices.DeleteFunc(points, func(p mediacatalog.RecoveryPoint) bool { return p.Name != name })
 	for _, p := range points {
-		if p.Name == name && p.Copies > 0 {
+		if p.Copies > 0 {
 			return p, nil
 		}
 	}
-	p, err := cat.RecoveryPoint(ctx, name)
+	if len(points) > 0 {
+		return points[0], nil
+	}
+	const shortest = 4 // characters of an identifier
+	p := mediacatalog.RecoveryPoint{}
+	err = mediacatalog.ErrNotFound
+	if len(name) >= shortest {
+		p, err = cat.RecoveryPoint(ctx, name)
+	}
 	if errors.Is(err, mediacatalog.ErrNotFound) {
 		return p, fmt.Errorf("find recovery point %q: %w; `tapectl recovery-point list` shows them", name, mediacatalog.ErrNotFound)
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -104,7 +102,7 @@ func splitVirtual(address string) (folder string, drive int, err error) {
 	}
 	drive, err = strconv.Atoi(folder[at+len(vlibDrive):])
 	if err != nil || drive < 1 {
-		return "", 0, usageError{fmt.Errorf("%q: the drives of a virtual library are vlib:FOLDER#drive1, ...", address)}
+		return "", 0, usageError{fmt.Errorf("%q: the drives of a virtual library are vlib:FOLDER#drive1 and so on", address)}
 	}
 	return folder[:at], drive, nil
 }
@@ -224,10 +222,4 @@ func displayAddress(address string) string {
 		return iscsiPrefix + "..."
 	}
 	return a.String()
-}
-
-// exists reports whether a file is there.
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-	return !errors.Is(err, fs.ErrNotExist)
 }

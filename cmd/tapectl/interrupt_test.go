@@ -201,7 +201,7 @@ func TestInterruptBackup(t *testing.T) {
 	if !strings.Contains(stderr, "big") {
 		t.Errorf("the error names no backup: %q", stderr)
 	}
-	if out := s.run("recovery-point", "show", s.pointID("big")); !strings.Contains(out, "incomplete") {
+	if out := s.run("recovery-point", "show", "big"); !strings.Contains(out, "incomplete") {
 		t.Errorf("the recovery point does not say that it is incomplete:\n%s", out)
 	}
 	s.run("backup", "big", "big.bin", "--label", "NIGHTLY")
@@ -214,20 +214,6 @@ func TestInterruptBackup(t *testing.T) {
 	s.same("out/before.bin", before)
 	s.run("tape", "contents", "DPM001L6", "--from-tape")
 	s.inOrder()
-}
-
-// pointID is the identifier of the newest recovery point with the name.
-func (s *station) pointID(name string) string {
-	s.t.Helper()
-	for line := range strings.Lines(s.run("recovery-point", "list", "--name", name, "--json")) {
-		var p pointJSON
-		if err := json.Unmarshal([]byte(line), &p); err != nil {
-			s.t.Fatal(err)
-		}
-		return p.ID
-	}
-	s.t.Fatalf("there is no recovery point %s", name)
-	return ""
 }
 
 // Interrupted while standard input is awaited: there is nothing to wait for any more.

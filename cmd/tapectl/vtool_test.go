@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -25,6 +26,8 @@ func newRandom(key [32]byte) *rand.ChaCha8 { return rand.NewChaCha8(key) }
 //	vtool tape FOLDER BARCODE ELEMENT      puts a blank tape into an element
 //	vtool rate FOLDER BYTES                the drives' speed in bytes a second
 //	vtool moves FOLDER MILLISECONDS        how long a move takes
+//	vtool fault FOLDER JSON                makes something go wrong: a vlib.Fault
+//	vtool repair FOLDER all                nothing goes wrong any more
 //	vtool hold CATALOG LIBRARY             holds the lease of the library until it is interrupted
 func vtool() {
 	if err := operate(os.Args[1:]); err != nil {
@@ -60,6 +63,15 @@ func operate(args []string) error {
 		}
 		_, err = l.AddTape(vlib.TapeConfig{Barcode: args[2], Element: uint16(element)})
 		return err
+	case args[0] == "fault":
+		var f vlib.Fault
+		if err := json.Unmarshal([]byte(args[2]), &f); err != nil {
+			return err
+		}
+		_, err := l.InjectFault(f)
+		return err
+	case args[0] == "repair":
+		return l.ClearFaults()
 	case args[0] == "rate":
 		return l.SetTiming(vlib.Timing{Rate: int64(number), Buffer: 1 << 20})
 	case args[0] == "moves":
