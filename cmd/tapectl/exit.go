@@ -76,6 +76,7 @@ func exitCode(ctx context.Context, err error) int {
 		unreachable *library.UnreachableError
 		connect     *iscsi.ConnectError
 		held        *mediacatalog.LeaseHeldError
+		lost        *library.LeaseLostError
 		needed      *restore.TapeNeededError
 		noTape      *backup.NoTapeError
 		wrong       *library.WrongTapeError
@@ -87,9 +88,9 @@ func exitCode(ctx context.Context, err error) int {
 		return exitUsage
 	case errors.As(err, &partly):
 		return exitPartly
-	case errors.As(err, &held):
+	case errors.As(err, &held), errors.As(err, &lost), errors.Is(err, library.ErrInUse):
 		return exitInUse
-	case errors.As(err, &needed), errors.As(err, &noTape):
+	case errors.As(err, &needed), errors.As(err, &noTape), errors.Is(err, library.ErrDriveEmpty):
 		return exitTapeNeeded
 	case errors.As(err, &wrong), errors.As(err, &refused):
 		return exitRefused
