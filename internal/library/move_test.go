@@ -188,14 +188,14 @@ func TestMoveNoticesSwappedTapes(t *testing.T) {
 			return next.Send(ctx, c)
 		}}
 	}
-	again, err := library.Open(t.Context(), l.Catalog, l.Host, "lab", library.Options{})
-	if err == nil {
+	if _, err := library.Open(t.Context(), l.Catalog, l.Host, "lab", library.Options{}); err == nil {
 		t.Fatal("a library in use is opened twice")
 	}
 	if err := l.Library.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if again, err = library.Open(t.Context(), l.Catalog, l.Host, "lab", library.Options{}); err != nil {
+	again, err := library.Open(t.Context(), l.Catalog, l.Host, "lab", library.Options{})
+	if err != nil {
 		t.Fatal(err)
 	}
 	defer again.Close()

@@ -20,13 +20,12 @@ const readAheadAfter = 4
 // It belongs to one goroutine. Close must be called before the drive is used otherwise; the drive's position is then
 // anywhere between the caller's and the next filemark.
 type TapeReader struct {
-	drive    BlockDrive
-	object   uint64 // of the next block as the caller sees it
-	known    bool   // object is valid
-	streak   int
-	ahead    *readAhead
-	depth    int
-	blockMax int
+	drive  BlockDrive
+	object uint64 // of the next block as the caller sees it
+	known  bool   // object is valid
+	streak int
+	ahead  *readAhead
+	depth  int
 }
 
 // readAhead is one run of the goroutine that reads ahead.
