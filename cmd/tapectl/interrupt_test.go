@@ -19,6 +19,7 @@ import (
 type station struct {
 	t      *testing.T
 	folder string
+	signal syscall.Signal // that interrupt sends; 0 is SIGINT
 }
 
 // newStation makes a library of four blank tapes of 1 GB and one drive.
@@ -86,7 +87,11 @@ func (s *station) interrupt(when func() bool, args ...string) (stdout, stderr st
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-	if err := c.Process.Signal(syscall.SIGINT); err != nil {
+	signal := syscall.SIGINT
+	if s.signal != 0 {
+		signal = s.signal
+	}
+	if err := c.Process.Signal(signal); err != nil {
 		s.t.Fatal(err)
 	}
 	select {
@@ -296,6 +301,24 @@ func TestInterruptMount(t *testing.T) {
 			s.run("backup", "small", "small.bin")
 			s.run("restore", "small", "--to", "out")
 			s.same("out/small.bin", data)
+		})
+	}
+}
+
+// A terminal that goes away, or a system that shuts down, is an interrupt like any other: the tape goes back.
+func TestHangupAndTermination(t *testing.T) {
+	t.Parallel()
+	for _, signal := range []syscall.Signal{syscall.SIGHUP, syscall.SIGTERM} {
+		t.Run(signal.String(), func(t *testing.T) {
+			t.Parallel()
+			s := newStation(t)
+			s.signal = signal
+			s.run("inventory", "main")
+			s.random("small.bin", 1000)
+			s.slow(vlib.Timing{Load: 20 * time.Second})
+			s.interrupt(s.inDrive, "backup", "small", "small.bin")
+			s.slow(vlib.Timing{})
+			s.inOrder()
 		})
 	}
 }

@@ -20,10 +20,10 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// run carries out one command line and returns the exit code. The first SIGINT or SIGTERM cancels the command, which then brings tape
+// run carries out one command line and returns the exit code. The first SIGINT, SIGTERM or SIGHUP (the terminal is gone) cancels the command, which then brings tape
 // and drive into a known state; a second one kills the program.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	a := newApp(stdin, stdout, stderr)
 	root := newRootCommand(a)
