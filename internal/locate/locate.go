@@ -67,7 +67,7 @@ func FromCatalog(ctx context.Context, catalog *mediacatalog.Catalog, text string
 // software on Windows keep their separator.
 func object(f mediacatalog.Found) string {
 	switch {
-	case f.FileSpec == "":
+	case f.FileSpec == "", f.Kind == mediacatalog.KindVolume: // a volume's name in the catalog is the recovery point's
 		return f.Path
 	case f.Path == "":
 		return f.FileSpec

@@ -38,7 +38,8 @@ type Found struct {
 
 	Path     string // one object that fits, when it was an object and not the recovery point's name
 	FileSpec string
-	Objects  int64 // how many objects of the data set fit
+	Kind     string // of that object, such as KindFile; a volume only where nothing else fits
+	Objects  int64  // how many objects of the data set fit
 }
 
 // Find lists the data sets, with every tape they are on, newest first, that have an object whose path or file spec
@@ -65,7 +66,8 @@ func (c *Catalog) Find(ctx context.Context, like string) ([]Found, error) {
 func (c *Catalog) find(ctx context.Context, candidates string, args []any, like string) ([]Found, error) {
 	found, err := collect(ctx, c.read, scanFound, `
 		WITH hit AS (
-			SELECT o.DatasetId, min(o.ObjectId) AS ObjectId, count(*) AS Objects
+			SELECT o.DatasetId, coalesce(min(CASE WHEN o.Kind = 'volume' THEN NULL ELSE o.ObjectId END), min(o.ObjectId)) AS ObjectId,
+			       count(*) AS Objects
 			  FROM tbl_RM_RecoverableObjectFileSpec o
 			 WHERE `+candidates+` (o.FileSpec LIKE ?1 ESCAPE '\' OR o.Path LIKE ?1 ESCAPE '\')
 			 GROUP BY o.DatasetId)
@@ -73,7 +75,7 @@ func (c *Catalog) find(ctx context.Context, candidates string, args []any, like 
 		       pd.LifeStatus, pd.SetState, pd.IsEncrypted, mm.SetNumber, mm.Sequence,
 		       (SELECT count(*) FROM tbl_MM_MediaMap n WHERE n.DatasetId = pd.DatasetId),
 		       m.MediaId, m.Label, m.BarcodeValue, m.MediaType, m.State, l.Name, m.ElementAddress, e.ElementType, e.Number,
-		       o.Path, o.FileSpec, hit.Objects
+		       o.Path, o.FileSpec, o.Kind, hit.Objects
 		  FROM tbl_MM_PhysicalDataset pd
 		  JOIN tbl_RM_RecoveryPoint rp ON rp.RecoveryPointId = pd.RecoveryPointId
 		  JOIN tbl_MM_MediaMap mm ON mm.DatasetId = pd.DatasetId
@@ -108,6 +110,6 @@ func scanFound(s scanner) (f Found, err error) {
 		intoDate(&f.CreationDate),
 		intoDate(&f.ExpiryDate), &f.LifeStatus, &f.SetState, &f.Encrypted, into(&f.SetNumber), &f.Sequence, &f.Tapes, &f.MediaID,
 		into(&f.Label), into(&f.Barcode), into(&f.MediaType), &f.State, into(&f.Library), intoAddress(&f.ElementAddress),
-		into(&f.ElementType), into(&f.ElementNumber), into(&f.Path), into(&f.FileSpec), into(&f.Objects))
+		into(&f.ElementType), into(&f.ElementNumber), into(&f.Path), into(&f.FileSpec), into(&f.Kind), into(&f.Objects))
 	return f, err
 }
