@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/term"
 
@@ -72,6 +73,10 @@ func (a *app) withCatalog(ctx context.Context, fn func(*mediacatalog.Catalog) er
 	c, err := mediacatalog.Open(ctx, path, mediacatalog.Options{})
 	if err != nil {
 		return err
+	}
+	// Recovery points expire by themselves. A catalog that cannot be written is still good to read.
+	if _, err := c.ExpireBy(ctx, time.Now()); err != nil {
+		a.log().Warn("mark what has expired", "error", err)
 	}
 	err = fn(c)
 	if cerr := c.Close(); err == nil {
@@ -152,13 +157,13 @@ func (a *app) confirm(yes bool, question string) error {
 		return nil
 	}
 	if !isTerminal(a.stdin) {
-		return refusedError{fmt.Errorf("%s: not done; add --yes to do it without being asked", question)}
+		return refusedError{fmt.Errorf("%s: not done; add --yes to do it without being asked", strings.TrimSuffix(question, "?"))}
 	}
 	a.settle()
 	fmt.Fprintf(a.stderr, "%s [y/N] ", printable(question))
 	line, err := bufio.NewReader(a.stdin).ReadString('\n')
 	if err != nil || !strings.EqualFold(strings.TrimSpace(line), "y") {
-		return refusedError{fmt.Errorf("%s: not done", question)}
+		return refusedError{fmt.Errorf("%s: not done", strings.TrimSuffix(question, "?"))}
 	}
 	return nil
 }

@@ -108,6 +108,9 @@ func (a *app) printObject(set uint16, o mediacatalog.Object) error {
 
 // contentsFromTape mounts the tape and reads labels and catalogs.
 func (a *app) contentsFromTape(ctx context.Context, cat *mediacatalog.Catalog, lib *library.Library, name string) error {
+	if err := a.refresh(ctx, cat, lib); err != nil {
+		return err
+	}
 	m, err := findTape(ctx, cat, name)
 	if err != nil {
 		return err

@@ -28,6 +28,9 @@ func newTapeIdentify(a *app) *cobra.Command {
 }
 
 func (a *app) identify(ctx context.Context, cat *mediacatalog.Catalog, lib *library.Library, name string) error {
+	if err := a.refresh(ctx, cat, lib); err != nil {
+		return err
+	}
 	m, err := findTape(ctx, cat, name)
 	if err != nil {
 		return err

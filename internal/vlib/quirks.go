@@ -6,7 +6,7 @@ import (
 )
 
 // Quirks is how a library deviates from the standard, as data. The zero value is spec-conformant. Set them in
-// Config.Quirks or with Library.SetQuirks; named sets are in QuirkProfile. The Qnn are the numbers of docs/quirks.md.
+// Config.Quirks or with Library.SetQuirks; named sets are in QuirkProfile. The Qnn are the numbers of docs/scsi.md, section 4.
 type Quirks struct {
 	// Profile is the name of the set that these came from; for people only.
 	Profile string `json:",omitempty"`
