@@ -13,14 +13,17 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"tapectl/internal/library"
 	"tapectl/internal/mediacatalog"
 )
 
-// DefaultBlockSize is the size of tape blocks that suits LTO drives and every transport (docs/design.md section 4).
+// DefaultBlockSize is the size of tape blocks that suits LTO drives and every transport (docs/format.md).
 const DefaultBlockSize = 256 << 10
 
 // Request is one backup.
@@ -79,6 +82,8 @@ type Result struct {
 	Copies          []CopyResult
 	// Skipped is what could not be read, or not completely, without ending the backup.
 	Skipped []SourceError
+	// Notes is what the operator should know of tapes that were passed over.
+	Notes []string
 }
 
 // Complete returns how many copies are complete.
@@ -107,6 +112,8 @@ type job struct {
 	used    map[string]bool // media that hold a copy of this recovery point already
 	result  *Result
 	mu      sync.Mutex // guards result.Skipped while copies are written at the same time
+	// writeFailures counts tapes that could not be labelled.
+	writeFailures int
 	// commitBytes is how much data is on its way without a commit point at most.
 	commitBytes int64
 }
@@ -126,8 +133,8 @@ func Run(ctx context.Context, catalog *mediacatalog.Catalog, lib *library.Librar
 
 // prepare checks the request and the sources before any tape is touched.
 func prepare(ctx context.Context, catalog *mediacatalog.Catalog, lib *library.Library, r Request) (*job, error) {
-	if r.Name == "" {
-		return nil, errors.New("back up: the recovery point has no name")
+	if err := checkNames(r); err != nil {
+		return nil, err
 	}
 	if r.Copies == 0 {
 		r.Copies = 1
@@ -156,6 +163,31 @@ func prepare(ctx context.Context, catalog *mediacatalog.Catalog, lib *library.Li
 	return j, j.endUnfinished(ctx)
 }
 
+// mostName is the longest name and label in characters, and mostSource the longest path of a source: what goes into one
+// descriptor block of the tape.
+const (
+	mostName   = 100
+	mostSource = 400
+)
+
+// checkNames refuses names that the tape format has no room for, before a tape is touched.
+func checkNames(r Request) error {
+	if r.Name == "" {
+		return errors.New("back up: the recovery point has no name")
+	}
+	for _, n := range []string{r.Name, r.Label} {
+		if utf8.RuneCountInString(n) > mostName || !utf8.ValidString(n) || strings.ContainsRune(n, 0) {
+			return fmt.Errorf("back up: %.40q... is no name: at most %d characters of UTF-8", n, mostName)
+		}
+	}
+	for _, s := range r.Sources {
+		if abs, err := filepath.Abs(s); err == nil && utf8.RuneCountInString(abs) > mostSource {
+			return fmt.Errorf("back up %.40s...: the path of a source has at most %d characters; name a folder nearer to the root", s, mostSource)
+		}
+	}
+	return nil
+}
+
 // endUnfinished closes, in the catalog, data sets on tapes of this library that a crash cut off: this process holds the
 // library's lease, so nobody is writing them. Their tapes are not appended to until they were read.
 func (j *job) endUnfinished(ctx context.Context) error {
@@ -172,8 +204,17 @@ func (j *job) endUnfinished(ctx context.Context) error {
 			continue
 		}
 		end := mediacatalog.SetEnd{State: mediacatalog.SetFailed, AppendUncertain: true, Bytes: d.SafeBytes}
-		if d.SafeObject > 0 {
+		if d.SafeObject > d.SSETObject {
 			end.State = mediacatalog.SetIncomplete
+		}
+		err = j.catalog.Objects(ctx, d.DatasetID, "", func(o mediacatalog.Object) error {
+			if o.Kind == mediacatalog.KindFile || o.Kind == mediacatalog.KindStream {
+				end.Files++
+			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 		j.log.Warn("a data set was cut off", "barcode", m.Barcode, "set", d.SetNumber, "safe", d.SafeBytes)
 		if err := j.catalog.FinishDataset(ctx, d.DatasetID, end); err != nil {

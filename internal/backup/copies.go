@@ -23,6 +23,9 @@ func (j *job) run(ctx context.Context) (*Result, error) {
 		group, err := j.mountGroup(ctx, next)
 		if len(group) == 0 {
 			j.result.Copies = append(j.result.Copies, CopyResult{Number: next, Err: err})
+			if j.readsStdin() {
+				break // it cannot be read for another copy alone
+			}
 			continue
 		}
 		j.writeGroup(ctx, group)

@@ -3,7 +3,6 @@ package backup
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -13,22 +12,19 @@ import (
 	"strings"
 	"time"
 
-	"tapectl/internal/drive"
 	"tapectl/internal/library"
 	"tapectl/internal/mediacatalog"
 	"tapectl/internal/mtf"
 )
 
 const (
-	// commitBytes and commitTime are the longest that data is on its way without a commit point (docs/design.md section 4).
+	// commitBytes and commitTime are the longest that data is on its way without a commit point (docs/design.md, decision 9).
 	commitBytes = 4 << 30
 	commitTime  = time.Minute
 	// commitObjects bounds how many objects wait in memory for a commit point.
 	commitObjects = 20000
 	// queueBytes is how much data waits for the drive at most. It must fit behind the drive's early warning.
 	queueBytes = 4 << 20
-	// closeTime bounds how long closing a data set may take after the caller has given up.
-	closeTime = 15 * time.Minute
 )
 
 // setJob writes one data set: it is the visitor of the sources.
@@ -54,7 +50,10 @@ type setJob struct {
 	corrupt    int64
 	bytes      int64 // read from the sources
 	lastCommit time.Time
-	committed  int64 // bytes at the last commit point
+	atCommit   int64  // bytes read from the sources at the last commit point
+	recorded   int64  // bytes of the objects that are in the catalog
+	safeObject uint64 // last commit point: objects of the tape below it are safe
+	safeBytes  int64  // and so many bytes of the data
 }
 
 // writeSet writes the data set of a copy to its mounted tape.
@@ -107,122 +106,6 @@ func (s *setJob) write() error {
 // user is the name of the account for the data set's header; "" when the system does not tell.
 func user() string { return os.Getenv("USER") }
 
-// close ends the data set, complete or not, and writes into the catalog what came of it.
-func (s *setJob) close(werr error) (mediacatalog.SetEnd, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), closeTime)
-	defer cancel()
-	if cause := context.Cause(s.ctx); cause != nil && werr != nil {
-		werr = cause
-	}
-	end := mediacatalog.SetEnd{State: mediacatalog.SetComplete, Files: s.files, CorruptFiles: s.corrupt}
-	if s.set != nil {
-		end.Bytes = int64(s.set.Bytes())
-	}
-	var result mtf.SetResult
-	err := werr
-	if err == nil {
-		result, err = s.set.Finish(ctx)
-	}
-	if err == nil {
-		err = s.tape.Sync(ctx)
-	}
-	if err != nil {
-		end.State = mediacatalog.SetIncomplete
-		result, end.AppendUncertain = s.abort(ctx, err)
-	}
-	end.ESETObject, end.NextObject = result.ESETObject, result.NextObject
-	if s.tape.EarlyWarning() || errors.Is(err, ErrTapeFull) {
-		end.TapeFull = true
-	}
-	written, _ := s.tape.Written()
-	if cerr := s.tape.Close(); err == nil {
-		err = cerr
-	}
-	end.UsedBytes = s.target.media.UsedBytes + int64(written-s.target.object)*int64(s.target.media.BlockSize)
-	if end.AppendUncertain {
-		end.NextObject = 0
-		if serr := s.salvage(ctx, err); serr != nil {
-			err = errors.Join(err, serr)
-		}
-		if s.committed == 0 {
-			end.State = mediacatalog.SetFailed
-		}
-	} else if cerr := s.flushObjects(ctx); cerr != nil {
-		err = errors.Join(err, cerr)
-	}
-	if ferr := s.catalog.FinishDataset(ctx, s.dataset.DatasetID, end); ferr != nil {
-		err = errors.Join(err, ferr)
-	}
-	s.target.mount.WriteDate(ctx)
-	return end, s.explain(err, end)
-}
-
-// abort closes the set as an aborted one, where the tape still takes it. It reports whether the end of data of the
-// tape is uncertain afterwards.
-func (s *setJob) abort(ctx context.Context, cause error) (mtf.SetResult, bool) {
-	if s.set == nil || s.tape.Err() != nil {
-		return mtf.SetResult{}, true
-	}
-	result, err := s.set.Abort(ctx)
-	if err == nil {
-		err = s.tape.Sync(ctx)
-	}
-	if err != nil {
-		s.log.Error("close an incomplete data set", "barcode", s.target.media.Barcode, "cause", cause, "error", err)
-		return mtf.SetResult{}, true
-	}
-	return result, false
-}
-
-// salvage records what is on the tape for certain when the data set could not be closed because the tape came to its
-// physical end: the drive then tells how many objects it has written.
-func (s *setJob) salvage(ctx context.Context, cause error) error {
-	var full *drive.EndOfMediumError
-	if s.set == nil || !errors.As(cause, &full) || !full.PositionKnown || full.Position <= s.target.object {
-		return nil
-	}
-	if err := s.target.mount.Flush(ctx); err != nil {
-		s.log.Warn("flush at the end of the tape", "barcode", s.target.media.Barcode, "error", err)
-		return nil
-	}
-	var safe int64
-	for i, o := range s.objects {
-		if s.target.object+s.ends[i] > full.Position {
-			s.objects = s.objects[:i]
-			break
-		}
-		safe += o.Size
-	}
-	if err := s.flushObjects(ctx); err != nil {
-		return err
-	}
-	if safe += s.committed; safe == 0 {
-		return nil
-	}
-	s.committed = safe
-	return s.catalog.CommitPoint(ctx, s.dataset.DatasetID, full.Position, safe)
-}
-
-// explain makes the operator's error of what ended the data set early.
-func (s *setJob) explain(err error, end mediacatalog.SetEnd) error {
-	if err == nil {
-		return nil
-	}
-	var full *drive.EndOfMediumError
-	if errors.As(err, &full) && !errors.Is(err, ErrTapeFull) {
-		err = fmt.Errorf("%w: %w", ErrTapeFull, err)
-	}
-	safe := "nothing of it is usable"
-	switch {
-	case end.State == mediacatalog.SetIncomplete && end.AppendUncertain:
-		safe = fmt.Sprintf("its first %d bytes are safe; the tape is not appended to any more", s.committed)
-	case end.State == mediacatalog.SetIncomplete:
-		safe = "the files that were complete can be restored, and the tape stays usable"
-	}
-	return fmt.Errorf("write data set %d of %q to tape %s: %w; the data set is marked %s: %s; data sets before it are not touched",
-		s.target.number, s.Name, s.target.media.Barcode, err, end.State, safe)
-}
-
 // volume, directory, file, stdin and skip make setJob the visitor of the sources.
 
 func (s *setJob) volume(path string) error {
@@ -235,10 +118,6 @@ func (s *setJob) volume(path string) error {
 }
 
 func (s *setJob) directory(rel []string, info fs.FileInfo) error {
-	if err := validComponents(rel); err != nil {
-		s.skip(SourceError{Path: s.path(rel), Err: err})
-		return nil
-	}
 	meta, accessed := metadata(info)
 	if err := s.set.Directory(s.ctx, mtf.DirectoryEntry{Path: rel, Meta: meta, Accessed: accessed}); err != nil {
 		return err
@@ -325,6 +204,9 @@ func (s *setJob) put(path string, rel []string, entry mtf.FileEntry, size int64,
 // noteSource tells the operator when a file was not what it was at the beginning.
 func (s *setJob) noteSource(path string, size int64, fr mtf.FileResult) {
 	switch {
+	case fr.Corrupt && size < 0:
+		s.corrupt++
+		s.skip(SourceError{Path: path, Err: fmt.Errorf("ended after %d bytes with an error: %w; it is marked corrupt on the tape", fr.CorruptFrom, fr.SourceError)})
 	case fr.Corrupt && fr.SourceError != nil:
 		s.corrupt++
 		s.skip(SourceError{Path: path, Err: fmt.Errorf("could be read only up to byte %d of %d: %w; it is marked corrupt on the tape", fr.CorruptFrom, size, fr.SourceError)})
@@ -355,32 +237,6 @@ func (s *setJob) mustEnd() error {
 	return context.Cause(s.ctx)
 }
 
-// commit makes everything so far safe: it flushes the drive and then tells the catalog. In this order the catalog never
-// promises what is not on the tape.
-func (s *setJob) commit() error {
-	if err := s.tape.Sync(s.ctx); err != nil {
-		return err
-	}
-	object, _ := s.tape.Written()
-	if err := s.flushObjects(s.ctx); err != nil {
-		return err
-	}
-	if err := s.catalog.CommitPoint(s.ctx, s.dataset.DatasetID, object, int64(s.set.Bytes())); err != nil {
-		return err
-	}
-	s.committed, s.lastCommit = s.bytes, time.Now()
-	return nil
-}
-
-func (s *setJob) flushObjects(ctx context.Context) error {
-	if len(s.objects) == 0 {
-		return nil
-	}
-	err := s.catalog.AddObjects(ctx, s.dataset.DatasetID, s.objects)
-	s.objects, s.ends = s.objects[:0], s.ends[:0]
-	return err
-}
-
 func (s *setJob) report() {
 	if s.Progress != nil {
 		s.Progress(Progress{
@@ -404,7 +260,7 @@ func (r *sourceReader) Read(p []byte) (int, error) {
 	if err := s.mustEnd(); err != nil {
 		return 0, err
 	}
-	if s.bytes-s.committed >= s.commitBytes || time.Since(s.lastCommit) >= commitTime {
+	if s.bytes-s.atCommit >= s.commitBytes || time.Since(s.lastCommit) >= commitTime {
 		if err := s.commit(); err != nil {
 			s.cancel(err)
 			return 0, err

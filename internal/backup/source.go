@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
-	"strings"
 	"syscall"
 	"time"
 
@@ -251,14 +250,4 @@ func metadata(info fs.FileInfo) (mtf.Metadata, time.Time) {
 	}
 	m.Mode, m.UID, m.GID = st.Mode, st.Uid, st.Gid
 	return m, time.Unix(st.Atim.Sec, st.Atim.Nsec)
-}
-
-// validComponents refuses names that the format cannot hold.
-func validComponents(rel []string) error {
-	for _, c := range rel {
-		if c == "" || strings.ContainsRune(c, 0) {
-			return fmt.Errorf("the name %q cannot be written to tape", c)
-		}
-	}
-	return nil
 }

@@ -28,14 +28,36 @@ type target struct {
 // NoTapeError says that no tape of the library can take a copy, and why each does not do.
 type NoTapeError struct {
 	Library, Label string
-	Reasons        []string
+	Reasons        []error // one for each tape that was tried
 }
+
+// Unwrap gives the reasons.
+func (e *NoTapeError) Unwrap() []error { return e.Reasons }
+
+// RefusedError says that a tape was not written to, to protect what is on it.
+type RefusedError struct {
+	Barcode, Label string
+	Why            string
+	Err            error // the cause where there is one, else nil
+}
+
+// Error names the tape and the reason.
+func (e *RefusedError) Error() string {
+	s := fmt.Sprintf("write to tape %s (%q): refused to protect its data: %s", e.Barcode, e.Label, e.Why)
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Unwrap gives the cause.
+func (e *RefusedError) Unwrap() error { return e.Err }
 
 // Error tells what was looked for and what was found instead.
 func (e *NoTapeError) Error() string {
 	s := fmt.Sprintf("find a tape in library %s for label %q: there is no own tape with room and no free tape", e.Library, e.Label)
 	for _, r := range e.Reasons {
-		s += "; " + r
+		s += "; " + r.Error()
 	}
 	return s + "; put in blank tapes and run `tapectl inventory`"
 }
@@ -77,22 +99,43 @@ func (j *job) chooseTarget(ctx context.Context, n int) (*target, error) {
 			if t != nil {
 				return t, nil
 			}
-			if fatal(ctx, err) {
+			if j.fatal(ctx, err) {
 				return nil, err
 			}
-			none.Reasons = append(none.Reasons, err.Error())
+			none.Reasons = append(none.Reasons, err)
+			j.note(ctx, m, err)
 		}
 	}
 	return nil, none
 }
 
+// mostWriteFailures is how many tapes a backup tries to label that cannot be written: after that it is not the tapes.
+const mostWriteFailures = 2
+
 // fatal reports whether there is no sense in trying another tape.
-func fatal(ctx context.Context, err error) bool {
+func (j *job) fatal(ctx context.Context, err error) bool {
 	var noDrive *library.NoDriveError
 	var unreachable *library.UnreachableError
+	var lost *library.LeaseLostError
 	var move *library.MoveError
-	return ctx.Err() != nil || errors.As(err, &noDrive) || errors.As(err, &unreachable) ||
-		errors.As(err, &move) && move.Outcome != library.NotMoved
+	var label *labelError
+	if errors.As(err, &label) {
+		j.writeFailures++
+	}
+	return ctx.Err() != nil || errors.As(err, &noDrive) || errors.As(err, &unreachable) || errors.As(err, &lost) ||
+		errors.As(err, &move) && move.Outcome != library.NotMoved || j.writeFailures >= mostWriteFailures
+}
+
+// note tells the operator that a tape was passed over, and keeps it among the catalog's events.
+func (j *job) note(ctx context.Context, m mediacatalog.Media, err error) {
+	j.result.Notes = append(j.result.Notes, err.Error())
+	j.log.Warn("tape passed over", "barcode", m.Barcode, "error", err)
+	e := mediacatalog.Event{
+		EventDate: time.Now(), Kind: "tape passed over", Severity: "warning", MediaID: m.MediaID, ElementAddress: -1, Barcode: m.Barcode, Message: err.Error(),
+	}
+	if err := j.catalog.AddEvents(ctx, e); err != nil {
+		j.log.Warn("keep an event", "error", err)
+	}
 }
 
 // appendable reports whether the tape is one's own with the label and, as far as known, has room.
@@ -140,6 +183,7 @@ func (j *job) openForAppend(ctx context.Context, t *target) error {
 	}
 	header, err := t.mount.VerifyLabel(ctx, t.media)
 	if err != nil {
+		j.recordWrongTape(ctx, t, err)
 		return err
 	}
 	if t.media.BlockSize != header.PhysicalBlock {
@@ -155,9 +199,13 @@ func (j *job) openForAppend(ctx context.Context, t *target) error {
 	}
 	end, err := j.readLastEnd(ctx, t.mount, header, last.ESETObject)
 	if err != nil {
-		return refuse(t.media, fmt.Sprintf("the end of its last data set cannot be read: %v", err))
+		return &RefusedError{Barcode: t.media.Barcode, Label: t.media.Label, Why: "the end of its last data set cannot be read", Err: err}
 	}
 	switch {
+	case end.SetMapError != nil:
+		return &RefusedError{Barcode: t.media.Barcode, Label: t.media.Label, Why: "its set map cannot be read", Err: end.SetMapError}
+	case len(end.SetMap) != int(last.SetNumber):
+		return refuse(t.media, fmt.Sprintf("its set map has %d data sets, the catalog %d", len(end.SetMap), last.SetNumber))
 	case end.SetNumber != last.SetNumber:
 		return refuse(t.media, fmt.Sprintf("its last data set is number %d, the catalog says %d", end.SetNumber, last.SetNumber))
 	case end.NextObject != t.media.NextObject:
@@ -190,22 +238,22 @@ func (j *job) readLastEnd(ctx context.Context, mount *library.Mount, header *mtf
 
 // refuse says why a tape is not written to.
 func refuse(m mediacatalog.Media, why string) error {
-	return fmt.Errorf("write to tape %s (%q): refused to protect its data: %s", m.Barcode, m.Label, why)
+	return &RefusedError{Barcode: m.Barcode, Label: m.Label, Why: why}
 }
 
-// lastSet returns the data set with the highest number.
+// lastSet returns the data set with the highest number. Failed ones do not count: nothing of them was written, or their tape
+// is not appended to.
 func lastSet(sets []mediacatalog.Dataset) *mediacatalog.Dataset {
 	var last *mediacatalog.Dataset
 	for i := range sets {
-		if last == nil || sets[i].SetNumber > last.SetNumber {
+		if sets[i].SetState != mediacatalog.SetFailed && (last == nil || sets[i].SetNumber > last.SetNumber) {
 			last = &sets[i]
 		}
 	}
 	return last
 }
 
-// openFree reads the label of a tape that is free or that nobody has looked at, refuses it unless it is blank (or known
-// to be free and still what the catalog says), and labels it.
+// openFree reads the label of a tape that is free or that nobody has looked at, refuses it unless it is blank, and labels it.
 func (j *job) openFree(ctx context.Context, t *target, label string) error {
 	if err := t.writable(ctx); err != nil {
 		return err
@@ -214,8 +262,8 @@ func (j *job) openFree(ctx context.Context, t *target, label string) error {
 	if err != nil {
 		return err
 	}
-	if !found.Blank && !j.freed(t.media, found) {
-		j.recordForeign(ctx, t, found)
+	if !found.Blank {
+		j.recordLabel(ctx, t, found)
 		return fmt.Errorf("tape %s is not blank: on it is %s; it was left alone", t.media.Barcode, found)
 	}
 	if err := j.noValidData(ctx, t.media); err != nil {
@@ -238,18 +286,37 @@ func (j *job) noValidData(ctx context.Context, m mediacatalog.Media) error {
 	return nil
 }
 
-// freed reports whether what is on the tape is what the operator has freed.
-func (j *job) freed(m mediacatalog.Media, found *library.Label) bool {
-	return m.State == mediacatalog.StateFree && m.OnMediaID != "" && found.Header != nil && found.Header.HasLabel &&
-		found.Header.Label.MediaID == m.OnMediaID && found.Header.Label.DomainID == domainID(j.catalog.Server())
-}
-
-// recordForeign keeps what was read from a tape that is not ours to write.
-func (j *job) recordForeign(ctx context.Context, t *target, found *library.Label) {
+// recordLabel keeps what was read from a tape that is not ours to write.
+func (j *job) recordLabel(ctx context.Context, t *target, found *library.Label) {
 	if err := t.mount.RecordLabel(ctx, j.catalog, t.media.MediaID, found); err != nil {
 		j.log.Warn("record the label of a tape", "barcode", t.media.Barcode, "error", err)
 	}
 }
+
+// recordWrongTape keeps what was found on a tape that is not what the catalog says.
+func (j *job) recordWrongTape(ctx context.Context, t *target, err error) {
+	var wrong *library.WrongTapeError
+	if !errors.As(err, &wrong) {
+		return
+	}
+	if found, err := t.mount.ReadLabel(ctx); err == nil {
+		j.recordLabel(ctx, t, found)
+	}
+}
+
+// labelError says that a tape could not be labelled: it, or the drive, cannot be written.
+type labelError struct {
+	Barcode string
+	Err     error
+}
+
+// Error names the tape.
+func (e *labelError) Error() string {
+	return fmt.Sprintf("label tape %s: %v; the tape is marked Suspect and not tried again", e.Barcode, e.Err)
+}
+
+// Unwrap gives the cause.
+func (e *labelError) Unwrap() error { return e.Err }
 
 // label writes the media header and makes the tape one's own.
 func (j *job) label(ctx context.Context, t *target, label string) error {
@@ -261,6 +328,8 @@ func (j *job) label(ctx context.Context, t *target, label string) error {
 	if err := t.mount.Rewind(ctx); err != nil {
 		return err
 	}
+	// From the first write on the catalog must learn what is on the tape, even when the caller gives up meanwhile.
+	ctx = context.WithoutCancel(ctx)
 	w := library.NewTapeWriter(t.mount, 0, block, 2)
 	err = mtf.WriteMediaHeader(ctx, w, block, header)
 	if err == nil {
@@ -270,11 +339,13 @@ func (j *job) label(ctx context.Context, t *target, label string) error {
 		err = cerr
 	}
 	if err != nil {
-		return fmt.Errorf("label tape %s: %w", t.media.Barcode, err)
+		_, uerr := j.catalog.UpdateMedia(ctx, t.media.MediaID, func(m *mediacatalog.Media) error {
+			m.State, m.AppendUncertain = mediacatalog.StateSuspect, true
+			return nil
+		})
+		return errors.Join(&labelError{Barcode: t.media.Barcode, Err: err}, uerr)
 	}
-	// The label is on the tape: the catalog must learn of it, even when the caller has given up meanwhile.
-	ctx = context.WithoutCancel(ctx)
-	if _, err := j.catalog.RemoveDatasets(ctx, t.media.MediaID, true); err != nil {
+	if _, err := j.catalog.RemoveDatasets(ctx, t.media.MediaID, false); err != nil {
 		return err
 	}
 	memory := t.mount.Memory(ctx)
