@@ -43,7 +43,7 @@ appended to, otherwise a free or blank tape is labelled. Nothing is ever written
 			if err != nil {
 				return usageError{err}
 			}
-			if err := checkBackup(args[1:], o.copies, o.blockSize); err != nil {
+			if err := checkBackup(o.copies, o.blockSize); err != nil {
 				return usageError{err}
 			}
 			r := backup.Request{
@@ -64,13 +64,11 @@ appended to, otherwise a free or blank tape is labelled. Nothing is ever written
 }
 
 // checkBackup finds mistakes in a backup's flags before a tape is touched.
-func checkBackup(sources []string, copies, blockSize int) error {
+func checkBackup(copies, blockSize int) error {
 	const mostCopies, smallest, largest, unit = 16, 64 << 10, 1 << 20, 1 << 10
 	switch {
 	case copies < 1 || copies > mostCopies:
 		return fmt.Errorf("--copies must be between 1 and %d", mostCopies)
-	case copies > 1 && slices.Contains(sources, backup.Stdin):
-		return errors.New("standard input can be read once only, so it gives one copy: save it to a file for more")
 	case blockSize != 0 && (blockSize < smallest || blockSize > largest || blockSize%unit != 0):
 		return fmt.Errorf("--block-size must be a multiple of %d between %d and %d", unit, smallest, largest)
 	}
@@ -83,6 +81,7 @@ type backupJSON struct {
 	Name          string              `json:"name"`
 	Copies        []backup.CopyResult `json:"copies"`
 	Skipped       []string            `json:"skipped"`
+	Notes         []string            `json:"notes"` // tapes that were passed over
 }
 
 func (a *app) backup(ctx context.Context, libraryName string, r backup.Request) error {
@@ -128,7 +127,7 @@ func (a *app) printBackup(r backup.Request, result *backup.Result) error {
 	if result.RecoveryPointID == "" {
 		return nil
 	}
-	v := backupJSON{RecoveryPoint: result.RecoveryPointID, Name: r.Name, Copies: result.Copies, Skipped: []string{}}
+	v := backupJSON{RecoveryPoint: result.RecoveryPointID, Name: r.Name, Copies: result.Copies, Skipped: []string{}, Notes: append([]string{}, result.Notes...)}
 	for _, s := range result.Skipped {
 		v.Skipped = append(v.Skipped, s.Error())
 	}
@@ -139,6 +138,9 @@ func (a *app) printBackup(r backup.Request, result *backup.Result) error {
 			c := written[i]
 			return []string{fmt.Sprint(c.Number), orDash(c.Barcode), c.Label, fmt.Sprint(c.SetNumber), c.State, fmt.Sprint(c.Files), sizeText(c.Bytes)}
 		})
+		for _, n := range v.Notes {
+			fmt.Fprintf(w, "  note: %s\n", printable(n))
+		}
 		for _, s := range v.Skipped {
 			fmt.Fprintf(w, "  not backed up as it was: %s\n", printable(s))
 		}

@@ -18,8 +18,8 @@ import (
 func TestCommitPoints(t *testing.T) {
 	b := newBench(t, 1<<30)
 	folder := t.TempDir()
-	for i := range 16 {
-		write(t, filepath.Join(folder, fmt.Sprintf("%02d.bin", i)), 1<<20, byte(i))
+	for i := range 200 {
+		write(t, filepath.Join(folder, fmt.Sprintf("%03d.bin", i)), i*1000, byte(i))
 	}
 	var flushed atomic.Uint64 // blocks and filemarks before the last flush
 	var written atomic.Uint64
@@ -42,8 +42,25 @@ func TestCommitPoints(t *testing.T) {
 			sets, err := b.Catalog.UnfinishedDatasets(context.Background())
 			must(t, err)
 			for _, d := range sets {
-				if d.SafeObject > 0 {
-					promises++
+				if d.SafeObject == 0 {
+					must(t, b.Catalog.Objects(context.Background(), d.DatasetID, "", func(o mediacatalog.Object) error {
+						t.Errorf("%s is in the catalog before a commit point", o.FileSpec)
+						return nil
+					}))
+					continue
+				}
+				promises++
+				var bytes int64
+				must(t, b.Catalog.Objects(context.Background(), d.DatasetID, "", func(o mediacatalog.Object) error {
+					// Its descriptor block is one format logical block, and its data follows.
+					if end := int64(o.FLA+1)*1024 + o.Size; o.Kind == mediacatalog.KindFile && end > int64(d.SafeObject-d.SSETObject)*(64<<10) {
+						t.Errorf("%s ends %d bytes behind what is safe", o.FileSpec, end-int64(d.SafeObject-d.SSETObject)*(64<<10))
+					}
+					bytes += o.Size
+					return nil
+				}))
+				if d.SafeBytes < bytes || d.SafeBytes > int64(d.SafeObject-d.SSETObject)*(64<<10) {
+					t.Errorf("%d bytes are promised, the objects have %d, the safe blocks hold %d", d.SafeBytes, bytes, int64(d.SafeObject-d.SSETObject)*(64<<10))
 				}
 				// The label is one block and one filemark; flushed counts the label's block.
 				if d.SafeObject > d.SSETObject && d.SafeObject-d.SSETObject > flushed.Load()-1 {

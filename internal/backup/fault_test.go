@@ -323,3 +323,74 @@ func TestRefusesWhatTheCatalogDoesNotKnow(t *testing.T) {
 		})
 	}
 }
+
+// TestDrivesThatCannotWrite fails every write: a backup gives up after two tapes, and marks them.
+func TestDrivesThatCannotWrite(t *testing.T) {
+	b := small(t)
+	for _, d := range []string{"drive0", "drive1"} {
+		_, err := b.Virtual.InjectFault(vlib.Fault{Device: d, Kind: vlib.FaultSense, Key: 3, ASC: 0x0C, Operations: []int{opWrite}, Times: -1})
+		must(t, err)
+	}
+	f := filepath.Join(t.TempDir(), "f")
+	write(t, f, 1000, 1)
+	r, err := run(context.Background(), b, request("one", f))
+	var none *backup.NoTapeError
+	if err == nil || errors.As(err, &none) || len(r.Notes) != 1 {
+		t.Errorf("%v, notes %v", err, r.Notes)
+	}
+	suspect := 0
+	for _, code := range []string{"DPM001L6", "DPM002L6", "DPM003L6"} {
+		if b.Tape(code).State == mediacatalog.StateSuspect {
+			suspect++
+		}
+	}
+	if suspect != 2 {
+		t.Errorf("%d tapes are suspect", suspect)
+	}
+	b.inSlots()
+}
+
+// TestPassedOverTapesAreTold refuses an own tape, takes another, and says so.
+func TestPassedOverTapesAreTold(t *testing.T) {
+	b := small(t)
+	f := filepath.Join(t.TempDir(), "f")
+	write(t, f, 1000, 1)
+	q := request("one", f)
+	q.Label = "L"
+	r1, err := run(context.Background(), b, q)
+	must(t, err)
+	_, err = b.Catalog.UpdateMedia(context.Background(), b.Tape(r1.Copies[0].Barcode).MediaID, func(m *mediacatalog.Media) error { m.NextObject++; return nil })
+	must(t, err)
+	r2, err := run(context.Background(), b, q)
+	must(t, err)
+	if len(r2.Notes) != 1 || !strings.Contains(r2.Notes[0], r1.Copies[0].Barcode) || !strings.Contains(r2.Notes[0], "refused to protect") {
+		t.Errorf("notes: %q", r2.Notes)
+	}
+	events, err := b.Catalog.Events(context.Background(), mediacatalog.EventFilter{Kind: "tape passed over"})
+	if err != nil || len(events) != 1 {
+		t.Errorf("%v, %v", events, err)
+	}
+}
+
+// TestNamesThatDoNotFit refuses them before a tape is touched.
+func TestNamesThatDoNotFit(t *testing.T) {
+	b := small(t)
+	f := filepath.Join(t.TempDir(), "f")
+	write(t, f, 1000, 1)
+	for _, q := range []backup.Request{
+		request("", f), request(strings.Repeat("n", 101), f), request("a\x00b", f), request("\xff", f), request("ok", "/"+strings.Repeat("x/", 300)),
+		{Name: "ok", Label: strings.Repeat("l", 101), Sources: []string{f}},
+	} {
+		if _, err := run(context.Background(), b, q); err == nil {
+			t.Errorf("%.20q was accepted", q.Name)
+		}
+	}
+	r, err := run(context.Background(), b, request(strings.Repeat("\u65e5", 100), f))
+	must(t, err)
+	if r.Complete() != 1 {
+		t.Errorf("%+v", r)
+	}
+	if m := b.Tape("DPM002L6"); m.State != mediacatalog.StateUnknown {
+		t.Errorf("a second tape was touched: %s", m.State)
+	}
+}
