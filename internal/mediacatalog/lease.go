@@ -40,16 +40,20 @@ type Lease struct {
 	resource string
 	token    string
 	ttl      time.Duration
+
+	mu    sync.Mutex
+	until time.Time // up to which the holder may rely on it: never later than the catalog says
 }
 
-// AcquireLease takes the lease of a resource for ttl. A lease that is expired, or whose owner is a process of this host
-// that is gone, is taken over. *LeaseHeldError when it is in use.
+// AcquireLease takes the lease of a resource for ttl. A lease whose owner is a process of this host that is gone is taken
+// over at once, and that of a process that can be seen to be alive never; all others when they are expired.
+// *LeaseHeldError when it is in use.
 func (c *Catalog) AcquireLease(ctx context.Context, resource string, owner LeaseOwner, ttl time.Duration) (*Lease,
 	error) {
 	if resource == "" || ttl <= 0 {
 		return nil, fmt.Errorf("acquire lease %q for %v: it needs a resource and a time", resource, ttl)
 	}
-	l := &Lease{c: c, resource: resource, token: newID(), ttl: ttl}
+	l := &Lease{c: c, resource: resource, token: newID(), ttl: ttl, until: time.Now().Add(ttl)}
 	err := c.change(ctx, func(tx *sql.Tx) error {
 		held, err := collect(ctx, tx, scanLease, `SELECT `+leaseColumns+` FROM tbl_MM_Lease WHERE Resource = ?`,
 			resource)
@@ -76,6 +80,7 @@ func (l *Lease) Resource() string { return l.resource }
 
 // Renew makes the lease run for its ttl from now. ErrLeaseLost when another process took it over.
 func (l *Lease) Renew(ctx context.Context) error {
+	until := time.Now().Add(l.ttl) // before the catalog's own: a commit may take long, and the lease runs meanwhile
 	err := l.c.change(ctx, func(tx *sql.Tx) error {
 		err := changedOne(tx.ExecContext(ctx, `UPDATE tbl_MM_Lease SET UntilDate = ? WHERE Resource = ? AND Token = ?`,
 			l.c.now().Add(l.ttl).UnixMicro(), l.resource, l.token))
@@ -87,7 +92,19 @@ func (l *Lease) Renew(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("renew lease %s: %w", l.resource, err)
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if until.After(l.until) {
+		l.until = until
+	}
 	return nil
+}
+
+// safeUntil is when the holder has to stop relying on the lease unless it is renewed.
+func (l *Lease) safeUntil() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.until
 }
 
 // Keep renews the lease in the background until stop is called. The context it returns ends when the lease is lost:
@@ -97,7 +114,6 @@ func (l *Lease) Keep(ctx context.Context) (kept context.Context, stop func()) {
 	stopped := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		until := time.Now().Add(l.ttl)
 		tick := time.NewTicker(max(l.ttl/4, time.Millisecond))
 		defer tick.Stop()
 		for {
@@ -108,14 +124,11 @@ func (l *Lease) Keep(ctx context.Context) (kept context.Context, stop func()) {
 				return
 			case <-tick.C:
 			}
-			renewal, done := context.WithDeadline(kept, until)
+			renewal, done := context.WithDeadline(kept, l.safeUntil())
 			err := l.Renew(renewal)
 			done()
-			if err == nil {
-				until = time.Now().Add(l.ttl)
-			}
 			// A catalog that cannot be written for a while is no loss yet: the lease still runs.
-			if errors.Is(err, ErrLeaseLost) || err != nil && !time.Now().Before(until) {
+			if errors.Is(err, ErrLeaseLost) || err != nil && !time.Now().Before(l.safeUntil()) {
 				cancel(err)
 				return
 			}
@@ -146,7 +159,7 @@ type HeldLease struct {
 	Resource     string
 	Owner        LeaseOwner
 	Since, Until time.Time
-	Stale        bool // expired, or its process is gone
+	Stale        bool // its process is gone, or it is expired and nobody can see whether its process is alive
 }
 
 // Leases lists all leases, by resource.
@@ -170,31 +183,53 @@ func scanLease(s scanner) (h HeldLease, err error) {
 	return h, err
 }
 
-// stale reports whether the lease may be taken over: its time is up, or its process is certainly gone.
+// stale reports whether the lease may be taken over. What is known about the process of this host counts more than
+// the time, which someone may set: a process that is alive keeps its lease, one that is gone has lost it. Time decides
+// where a process cannot be seen, on other hosts and in containers, or not be told from another with its number.
 func (h HeldLease) stale(now time.Time) bool {
-	if !now.Before(h.Until) {
+	switch h.process() {
+	case processAlive:
+		return false
+	case processGone:
 		return true
 	}
+	return !now.Before(h.Until)
+}
+
+// What is known about the process that holds a lease.
+const (
+	processHidden = iota // it cannot be seen from here
+	processGone
+	processAlive
+)
+
+// process looks for the process that holds the lease.
+func (h HeldLease) process() int {
 	self := CurrentOwner("")
 	if h.Owner.Host != self.Host || h.Owner.PID <= 0 {
-		return false
+		return processHidden
 	}
 	boot, namespace, start := splitSpace(h.Owner.Space)
 	selfBoot, selfNamespace, _ := splitSpace(self.Space)
 	if boot != "" && selfBoot != "" && boot != selfBoot {
-		return true // the host was started anew since
+		return processGone // the host was started anew since
 	}
 	if namespace != "" && namespace != selfNamespace {
-		return false // a container: its process numbers mean nothing here
+		return processHidden // a container: its process numbers mean nothing here
 	}
 	if err := syscall.Kill(h.Owner.PID, 0); errors.Is(err, syscall.ESRCH) {
-		return true
+		return processGone
 	}
 	state, begun := processStat(h.Owner.PID)
-	if state == "Z" || state == "X" {
-		return true // it has ended, and only its parent has not noticed
+	switch {
+	case state == "Z" || state == "X":
+		return processGone // it has ended, and only its parent has not noticed
+	case boot == "" || start == "" || begun == "":
+		return processHidden // its number may have been given to another process
+	case start != begun:
+		return processGone // its number was
 	}
-	return start != "" && begun != "" && start != begun // the number was given to another process
+	return processAlive
 }
 
 // processSpace describes a process of this host: boot, process id namespace and start, with blanks between.

@@ -31,6 +31,7 @@ func TestLease(t *testing.T) {
 	if host, _ := os.Hostname(); me.Host != host || me.PID != os.Getpid() || me.Space == "" {
 		t.Fatalf("the owner is %+v", me)
 	}
+	me.Host = "elsewhere" // where only the time tells whether the process is alive
 	a := must[*Lease](t)(c.AcquireLease(ctx, "library lib1", me, time.Minute))
 	if a.Resource() != "library lib1" {
 		t.Errorf("it is for %s", a.Resource())
@@ -123,6 +124,40 @@ func TestLeaseStale(t *testing.T) {
 	}
 }
 
+// A clock that is set does not take a lease from a process that is alive; where a process cannot be seen, time decides.
+func TestLeaseExpired(t *testing.T) {
+	me := CurrentOwner("")
+	boot, namespace, _ := splitSpace(me.Space)
+	for _, tc := range []struct {
+		what  string
+		owner LeaseOwner
+		stale bool
+	}{
+		{"this process", me, false},
+		{"this process, nothing else known", LeaseOwner{Host: me.Host, PID: me.PID}, true},
+		{"this process, its start not known", LeaseOwner{Host: me.Host, PID: me.PID, Space: boot + " " + namespace + " "}, true},
+		{"in a container", LeaseOwner{Host: me.Host, PID: me.PID, Space: boot + " pid:[1] 7"}, true},
+		{"on another host", LeaseOwner{Host: "elsewhere", PID: me.PID, Space: me.Space}, true},
+		{"no process", LeaseOwner{Host: me.Host}, true},
+	} {
+		c, ctx := open(t), t.Context()
+		k := setClock(c)
+		l := must[*Lease](t)(c.AcquireLease(ctx, "x", tc.owner, time.Minute))
+		k.add(24 * time.Hour)
+		if all := must[[]HeldLease](t)(c.Leases(ctx)); len(all) != 1 || all[0].Stale != tc.stale {
+			t.Errorf("%s: leases are %+v, want stale %v", tc.what, all, tc.stale)
+		}
+		_, err := c.AcquireLease(ctx, "x", me, time.Minute)
+		var held *LeaseHeldError
+		if taken := err == nil; taken != tc.stale || err != nil && !errors.As(err, &held) {
+			t.Errorf("%s: taken over is %v (%v), want %v", tc.what, taken, err, tc.stale)
+		}
+		if err := l.Renew(ctx); errors.Is(err, ErrLeaseLost) != tc.stale {
+			t.Errorf("%s: renewed: %v", tc.what, err)
+		}
+	}
+}
+
 func TestLeaseOneWins(t *testing.T) {
 	c := open(t)
 	var won atomic.Int32
@@ -174,4 +209,35 @@ func TestLeaseKeep(t *testing.T) {
 		t.Fatal("the loss was not noticed")
 	}
 	wantErr(t, context.Cause(kept), ErrLeaseLost, "x")
+}
+
+// A commit that takes long does not make the holder rely on the lease for longer than the catalog grants it.
+func TestLeaseKeepSlowCommit(t *testing.T) {
+	c, ctx := open(t), t.Context()
+	const ttl = 1200 * time.Millisecond
+	l := must[*Lease](t)(c.AcquireLease(ctx, "x", CurrentOwner("c"), ttl))
+	var granted atomic.Int64 // the time of the one renewal
+	c.now = func() time.Time {
+		now := time.Now()
+		granted.Store(now.UnixMicro())
+		time.Sleep(700 * time.Millisecond) // the disk is slow
+		return now
+	}
+	kept, stop := l.Keep(ctx)
+	defer stop()
+	for granted.Load() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	tx, err := c.write.BeginTx(ctx, nil) // waits for the renewal; there is no second one
+	ok(t, err)
+	defer tx.Rollback()
+	select {
+	case <-kept.Done():
+	case <-time.After(10 * time.Second):
+		t.Fatal("the loss was not noticed")
+	}
+	end := time.UnixMicro(granted.Load()).Add(ttl)
+	if late := time.Since(end); late > 300*time.Millisecond {
+		t.Errorf("the holder relied on the lease for %v too long", late)
+	}
 }
