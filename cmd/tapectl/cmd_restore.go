@@ -47,7 +47,7 @@ verified against its checksums before it gets its name. What cannot be read comp
 	f.StringVar(&r.To, "to", "", "target folder, made when it does not exist")
 	f.StringArrayVar(&r.Only, "only", nil, "only objects that this name, path or pattern fits (may be repeated)")
 	f.StringVar(&overwrite, "overwrite", string(restore.Never), "what to do with files that exist: never, always, keep-both")
-	f.IntVar(&r.Copy, "copy", 0, "number of the copy to read (default: the first that is in a library)")
+	f.IntVar(&r.Copy, "copy", 0, "number of the copy to read, also an incomplete one (default: the first complete one, in a library)")
 	return c
 }
 
@@ -207,6 +207,8 @@ func restoreError(r restore.Request, result *restore.Result, err error) error {
 	switch {
 	case err != nil:
 		return err
+	case result.Incomplete && len(result.Problems) == 1:
+		return partlyError{fmt.Sprintf("restore %s: %s", r.RecoveryPoint, result.Problems[0].Error())}
 	case len(result.Problems) > 0:
 		return partlyError{fmt.Sprintf("restore %s: %s could not be restored as it was", r.RecoveryPoint, countText(len(result.Problems), "object"))}
 	case len(result.Existing) > 0:

@@ -63,6 +63,9 @@ type FileProblem struct {
 
 // Error names the file, why, and what was kept.
 func (p FileProblem) Error() string {
+	if errors.Is(p.Err, errIncomplete) {
+		return p.Path + " " + p.Err.Error()
+	}
 	if p.Kept != "" {
 		return fmt.Sprintf("%s: %v; what could be read is in %s", p.Path, p.Err, p.Kept)
 	}
@@ -79,6 +82,7 @@ type Result struct {
 	Copy            int
 	Files, Folders  int64
 	Bytes           int64
+	Incomplete      bool     // the data set is not all of what was to be backed up; it is the first of the Problems too
 	Existing        []string // files that were there and stayed
 	Problems        []FileProblem
 }
@@ -87,12 +91,19 @@ type Result struct {
 type TapeNeededError struct {
 	RecoveryPoint string
 	Tapes         []string // label and barcode of each
+	// Incomplete is the number of an incomplete copy on a tape that is in a library, 0 for none; IncompleteTape is its barcode.
+	Incomplete     int
+	IncompleteTape string
 }
 
-// Error names the tapes to fetch.
+// Error names the tapes to fetch, and what can be had without them.
 func (e *TapeNeededError) Error() string {
-	return fmt.Sprintf("restore %s: put one of these tapes into the library and run `tapectl inventory`: %s",
+	text := fmt.Sprintf("restore %s: put one of these tapes into the library and run `tapectl inventory`: %s",
 		e.RecoveryPoint, strings.Join(e.Tapes, "; "))
+	if e.Incomplete != 0 {
+		text += fmt.Sprintf("; the copy on tape %s, which is in a library, is incomplete: `--copy %d` restores what it has", e.IncompleteTape, e.Incomplete)
+	}
+	return text
 }
 
 // ErrNothingMatches says that nothing in the recovery point fits the patterns.
@@ -136,20 +147,30 @@ func Copies(ctx context.Context, catalog *mediacatalog.Catalog, recoveryPointID 
 	return copies, nil
 }
 
-// Choose returns the copy that a restore reads: the wanted one (0 for any) on a tape that is in a library.
+// Choose returns the copy that a restore reads: the wanted one (0 for any) on a tape that is in a library. An incomplete copy is
+// chosen only when it is the wanted one, or there is no complete one anywhere.
 func Choose(ctx context.Context, catalog *mediacatalog.Catalog, point mediacatalog.RecoveryPoint, number int) (Copy, error) {
 	copies, err := Copies(ctx, catalog, point.RecoveryPointID)
 	if err != nil {
 		return Copy{}, err
 	}
 	needed := &TapeNeededError{RecoveryPoint: fmt.Sprintf("%q (%s)", point.Name, point.RecoveryPointID)}
+	anyComplete := false // the complete ones come first
 	for _, c := range copies {
 		if number != 0 && c.Dataset.CopyNumber != number {
 			continue
 		}
-		if c.Media.LibraryID != "" {
+		complete := c.Dataset.SetState == mediacatalog.SetComplete
+		switch {
+		case !complete && number == 0 && anyComplete:
+			if c.Media.LibraryID != "" && needed.Incomplete == 0 {
+				needed.Incomplete, needed.IncompleteTape = c.Dataset.CopyNumber, c.Media.Barcode
+			}
+			continue
+		case c.Media.LibraryID != "":
 			return c, nil
 		}
+		anyComplete = anyComplete || complete
 		needed.Tapes = append(needed.Tapes, fmt.Sprintf("%q with barcode %s (copy %d, %s)", c.Media.Label, c.Media.Barcode,
 			c.Dataset.CopyNumber, c.Dataset.SetState))
 	}
@@ -199,10 +220,33 @@ func Run(ctx context.Context, catalog *mediacatalog.Catalog, lib *library.Librar
 		return j.result, err
 	}
 	err = j.read(ctx, mount, chosen)
+	if err == nil {
+		j.tellIncomplete()
+	}
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
 		err = errors.Join(err, cause)
 	}
 	return j.result, errors.Join(err, mount.Dismount(ctx), j.target.sync())
+}
+
+// tellIncomplete puts in front of the problems that the data set is not all of what was to be backed up.
+func (j *job) tellIncomplete() {
+	if j.complete() {
+		return
+	}
+	p := FileProblem{Path: j.setName(), Err: errIncomplete}
+	j.log.Warn("restored from an incomplete data set", "set", p.Path)
+	j.result.Incomplete = true
+	j.result.Problems = append([]FileProblem{p}, j.result.Problems...)
+}
+
+// errIncomplete is the problem of a data set whose backup did not come to its end.
+var errIncomplete = errors.New("is incomplete: the backup was interrupted; what was complete was restored")
+
+func (j *job) complete() bool { return j.copy.Dataset.SetState == mediacatalog.SetComplete }
+
+func (j *job) setName() string {
+	return fmt.Sprintf("data set %d of tape %s", j.copy.Dataset.SetNumber, j.copy.Media.Barcode)
 }
 
 // choose finds the objects that the patterns fit, and what the catalog knows of all of them. It returns nil when everything is
@@ -388,7 +432,7 @@ func (j *job) damaged(ctx context.Context, name string, err error) (goOn bool, f
 
 func (j *job) problem(p FileProblem) {
 	if p.Path == "" {
-		p.Path = fmt.Sprintf("data set %d of tape %s", j.copy.Dataset.SetNumber, j.copy.Media.Barcode)
+		p.Path = j.setName()
 	}
 	j.log.Warn("not restored as it was", "path", p.Path, "error", p.Err)
 	j.result.Problems = append(j.result.Problems, p)
