@@ -394,3 +394,30 @@ func TestNamesThatDoNotFit(t *testing.T) {
 		t.Errorf("a second tape was touched: %s", m.State)
 	}
 }
+
+// TestLabelledTapeIsUsed ends a backup behind the label: the tape has nothing on it, and the next backup takes it. A tape that
+// has something behind its label, whatever the catalog says, is left alone.
+func TestLabelledTapeIsUsed(t *testing.T) {
+	b := small(t)
+	q := request("three", backup.Stdin)
+	q.Stdin, q.Copies = io.LimitReader(zeros{}, 1000), 3 // there are two drives: two tapes are labelled, nothing is written
+	if _, err := run(context.Background(), b, q); err == nil {
+		t.Fatal("three copies of standard input on two drives")
+	}
+	f := filepath.Join(t.TempDir(), "f")
+	write(t, f, 1000, 1)
+	r, err := run(context.Background(), b, request("one", f))
+	must(t, err)
+	if r.Copies[0].Barcode != "DPM001L6" || r.Copies[0].Label != "one-Copy1" {
+		t.Errorf("%+v", r.Copies[0])
+	}
+	_, err = b.Catalog.UpdateMedia(context.Background(), b.Tape("DPM001L6").MediaID, func(m *mediacatalog.Media) error { m.LastSetNumber = 0; return nil })
+	must(t, err)
+	r2, err := run(context.Background(), b, request("two", f))
+	must(t, err)
+	if r2.Copies[0].Barcode == "DPM001L6" {
+		t.Error("a tape with data was labelled anew")
+	}
+	_, _, err = restoreAll(t, b, r.RecoveryPointID)
+	must(t, err)
+}

@@ -87,7 +87,7 @@ func (j *job) chooseTarget(ctx context.Context, n int) (*target, error) {
 	for _, pass := range []func(mediacatalog.Media) bool{
 		func(m mediacatalog.Media) bool { return j.appendable(m, label) },
 		func(m mediacatalog.Media) bool {
-			return m.State == mediacatalog.StateFree || m.State == mediacatalog.StateBlank
+			return m.State == mediacatalog.StateFree || m.State == mediacatalog.StateBlank || j.labelledOnly(m)
 		},
 		func(m mediacatalog.Media) bool { return m.State == mediacatalog.StateUnknown },
 	} {
@@ -152,7 +152,7 @@ func (j *job) try(ctx context.Context, m mediacatalog.Media, label string) (*tar
 		return nil, err
 	}
 	t := &target{mount: mount, media: m}
-	if m.State == mediacatalog.StateActive {
+	if m.State == mediacatalog.StateActive && !j.labelledOnly(m) {
 		err = j.openForAppend(ctx, t)
 	} else {
 		err = j.openFree(ctx, t, label)
@@ -253,7 +253,28 @@ func lastSet(sets []mediacatalog.Dataset) *mediacatalog.Dataset {
 	return last
 }
 
-// openFree reads the label of a tape that is free or that nobody has looked at, refuses it unless it is blank, and labels it.
+// labelledOnly reports whether the tape is one's own and has a label and nothing behind it, as a backup leaves it that ended
+// before its data set began.
+func (j *job) labelledOnly(m mediacatalog.Media) bool {
+	return m.State == mediacatalog.StateActive && m.DomainID == domainID(j.catalog.Server()) && m.LastSetNumber == 0 && !m.AppendUncertain
+}
+
+// nothingBehindLabel makes sure on the tape itself that labelledOnly is true.
+func (j *job) nothingBehindLabel(ctx context.Context, t *target, found *library.Label) bool {
+	if !j.labelledOnly(t.media) || found.Header == nil || !strings.EqualFold(found.Header.Label.MediaID, t.media.OnMediaID) {
+		return false
+	}
+	r := t.mount.Reader()
+	defer r.Close()
+	if err := r.Locate(ctx, found.Header.NextObject); err != nil {
+		return false
+	}
+	_, err := r.ReadBlock(ctx, make([]byte, max(found.Header.PhysicalBlock, mtf.DefaultFormatLogicalBlock)))
+	return errors.Is(err, mtf.ErrEndOfData)
+}
+
+// openFree reads the label of a tape that is free or that nobody has looked at, refuses it unless it is blank or has nothing but
+// one's own label, and labels it.
 func (j *job) openFree(ctx context.Context, t *target, label string) error {
 	if err := t.writable(ctx); err != nil {
 		return err
@@ -262,7 +283,7 @@ func (j *job) openFree(ctx context.Context, t *target, label string) error {
 	if err != nil {
 		return err
 	}
-	if !found.Blank {
+	if !found.Blank && !j.nothingBehindLabel(ctx, t, found) {
 		j.recordLabel(ctx, t, found)
 		return fmt.Errorf("tape %s is not blank: on it is %s; it was left alone", t.media.Barcode, found)
 	}
