@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"tapectl/internal/changer"
@@ -141,7 +142,7 @@ func (v *visit) identify(ctx context.Context, memory library.Memory, label *libr
 // known says what has happened to a tape of the catalog.
 func (v *visit) known(m, before *mediacatalog.Media, label *library.Label) {
 	v.medium.MediaID, v.medium.Barcode = m.MediaID, m.Barcode
-	if label != nil && m.OnMediaID != "" && label.MediaID() != m.OnMediaID {
+	if label != nil && m.OnMediaID != "" && !strings.EqualFold(label.MediaID(), m.OnMediaID) {
 		v.note(LabelChanged, "error", "the tape in the drive is the cartridge of %s (%s), but on it is %s: it was overwritten since", name(m), state(m), label)
 	}
 	if before == nil || before.MediaID != m.MediaID {
@@ -163,7 +164,7 @@ func identify(all []mediacatalog.Media, before *mediacatalog.Media, onMediaID, s
 	for i := range all {
 		m := &all[i]
 		switch {
-		case onMediaID == "" || m.OnMediaID != onMediaID:
+		case onMediaID == "" || !strings.EqualFold(m.OnMediaID, onMediaID): // the catalog keeps lower case
 		case serial != "" && m.MediumSerial != "" && m.MediumSerial != serial:
 			found.copyOf = m
 		case found.media == nil || m.MediumSerial != "" && m.MediumSerial == serial:

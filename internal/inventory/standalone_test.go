@@ -3,6 +3,7 @@ package inventory_test
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -10,6 +11,7 @@ import (
 	"tapectl/internal/library"
 	"tapectl/internal/library/librarytest"
 	"tapectl/internal/mediacatalog"
+	"tapectl/internal/mtf"
 	"tapectl/internal/scsi"
 	"tapectl/internal/vlib"
 )
@@ -196,6 +198,43 @@ func TestStandAloneBarcode(t *testing.T) {
 	}
 	if err := m.Leave(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// A tape whose label has its identifiers in upper case is the same tape when it is read again.
+func TestStandAloneLabelInUpperCase(t *testing.T) {
+	d := newDesk(t, vlib.Config{Slots: 4, TapeCount: 1, Drives: 1})
+	d.move(1001, 257)
+	l := d.open()
+	defer l.Close()
+	m, err := l.Mount(t.Context(), library.MountRequest{Write: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Rewind(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w := library.NewTapeWriter(m, 0, 64<<10, 2)
+	now := time.Date(2026, 11, 23, 5, 41, 3, 0, time.UTC)
+	err = mtf.WriteMediaHeader(t.Context(), w, 64<<10, mtf.MediaHeader{
+		FamilyID: 7, Sequence: 1, Software: "DPM", Date: now, CatalogType: 1,
+		Label: mtf.MediaLabel{Vendor: "Microsoft", Product: "DPM", Stamp: now, CartridgeLabel: "DPM-1", Side: "0",
+			MediaID: "{ABCDEF11-1111-4111-8111-11111111ABCD}", DomainID: "{FEDCBA11-1111-4111-8111-11111111ABCD}"},
+	})
+	if err := errors.Join(err, w.Sync(t.Context()), w.Close(), m.Dismount(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 2 {
+		r, err := inventory.Fast(t.Context(), d.Catalog, l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 1 && len(r.Findings) != 0 {
+			t.Errorf("second look: %+v", r.Findings)
+		}
+		if tapes := d.tapes(); len(tapes) != 1 || tapes[0].State != mediacatalog.StateImported {
+			t.Errorf("look %d: %+v", n+1, tapes)
+		}
 	}
 }
 

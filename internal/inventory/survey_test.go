@@ -323,6 +323,7 @@ func TestIdentifyStandAlone(t *testing.T) {
 	}{
 		{"by label and serial", all, nil, "{X}", "S1", "1", ""},
 		{"by label, the serial decides for the one without", all, nil, "{X}", "S9", "2", ""},
+		{"by label in lower case", all, nil, "{x}", "S1", "1", ""},
 		{"by label alone", all, nil, "{X}", "", "1", ""},
 		{"by serial", all, nil, "", "S3", "3", ""},
 		{"by serial though overwritten", all, nil, "{NEW}", "S1", "1", ""},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"tapectl/internal/drive"
@@ -85,10 +86,10 @@ func (m *Mount) VerifyLabel(ctx context.Context, want mediacatalog.Media) (*mtf.
 		return nil, err
 	}
 	wanted := fmt.Sprintf("%q (media id %s)", want.Label, want.OnMediaID)
-	if label.Header == nil || !label.Header.HasLabel || label.Header.Label.MediaID != want.OnMediaID {
+	if label.Header == nil || !label.Header.HasLabel || !sameID(label.Header.Label.MediaID, want.OnMediaID) {
 		return nil, &WrongTapeError{Barcode: m.Barcode, Want: wanted, Found: label.String()}
 	}
-	if label.Header.Label.DomainID != want.DomainID {
+	if !sameID(label.Header.Label.DomainID, want.DomainID) {
 		return nil, &WrongTapeError{Barcode: m.Barcode, Want: wanted + " of server " + want.DomainID,
 			Found: label.String() + " of server " + label.Header.Label.DomainID}
 	}
@@ -179,7 +180,7 @@ func (l *Label) concludes(m *mediacatalog.Media) bool {
 func (l *Label) contradicts(m *mediacatalog.Media) bool {
 	switch m.State {
 	case mediacatalog.StateActive, mediacatalog.StateImported, mediacatalog.StateExpired, mediacatalog.StateOffsiteReady:
-		return m.OnMediaID != "" && l.MediaID() != m.OnMediaID
+		return m.OnMediaID != "" && !sameID(l.MediaID(), m.OnMediaID)
 	}
 	return false
 }
@@ -191,6 +192,9 @@ func (l *Label) MediaID() string {
 	}
 	return l.Header.Label.MediaID
 }
+
+// sameID compares identifiers of media and domains: the catalog keeps them in lower case, labels have them in either.
+func sameID(a, b string) bool { return strings.EqualFold(strings.TrimSpace(a), strings.TrimSpace(b)) }
 
 func orKnown(read, known string) string {
 	if read == "" {
@@ -217,7 +221,7 @@ func (l *Label) conclude(m *mediacatalog.Media, own string) {
 		m.State = mediacatalog.StateBlank
 	case l.Header == nil || !l.Header.HasLabel:
 		m.State, m.Format = mediacatalog.StateUnrecognized, l.format()
-	case l.Header.Label.DomainID == own:
+	case sameID(l.Header.Label.DomainID, own):
 		// One's own label, and no data set in the catalog: the catalog has lost it. It is not written to until
 		// its data sets were read back.
 		m.State, m.AppendUncertain = mediacatalog.StateActive, true

@@ -20,6 +20,7 @@ const (
 	oneID   = "{11111111-1111-4111-8111-111111111111}"
 	twoID   = "{22222222-2222-4222-8222-222222222222}"
 	foreign = "{33333333-3333-4333-8333-333333333333}"
+	shouted = "{ABCDEF11-1111-4111-8111-11111111ABCD}" // as other programs write identifiers; the catalog keeps lower case
 )
 
 // writeLabel labels the mounted tape.
@@ -119,6 +120,41 @@ func TestVerifyLabel(t *testing.T) {
 		_, err := m.VerifyLabel(t.Context(), other)
 		if !errors.As(err, &wrong) || wrong.Barcode != "VTL001L6" || !strings.Contains(err.Error(), "nothing was written") || !strings.Contains(wrong.Found, "DPMDB-1") {
 			t.Errorf("%+v: %v", other, err)
+		}
+	}
+}
+
+// Identifiers are the same in upper and lower case: on the tape, in the catalog, and at the second look.
+func TestLabelInUpperCase(t *testing.T) {
+	l := newLab(t, vlib.Config{Slots: 2, TapeCount: 1, Drives: 1})
+	m := l.mount(slot1)
+	defer m.Dismount(t.Context())
+	id := l.Tape("VTL001L6").MediaID
+	for _, c := range []struct{ domain, state string }{
+		{strings.Replace(shouted, "ABCDEF", "FEDCBA", 1), mediacatalog.StateImported},
+		{"{" + strings.ToUpper(l.Catalog.Server().ServerID) + "}", mediacatalog.StateActive},
+	} {
+		writeLabel(t, m, 64<<10, "X", shouted, c.domain)
+		if _, err := l.Catalog.UpdateMedia(t.Context(), id, func(media *mediacatalog.Media) error {
+			media.State, media.OnMediaID, media.DomainID = mediacatalog.StateUnknown, "", ""
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for n := range 2 {
+			label, err := m.ReadLabel(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := m.RecordLabel(t.Context(), l.Catalog, id, label); err != nil {
+				t.Fatal(err)
+			}
+			if got := l.Tape("VTL001L6"); got.State != c.state {
+				t.Errorf("read %d: the tape is %s, want %s", n+1, got.State, c.state)
+			}
+		}
+		if _, err := m.VerifyLabel(t.Context(), l.Tape("VTL001L6")); err != nil {
+			t.Error(err)
 		}
 	}
 }
