@@ -146,7 +146,7 @@ func (a *app) walkTape(ctx context.Context, mount *library.Mount) error {
 	o := mtf.CatalogOptions{PhysicalBlock: label.Header.PhysicalBlock, FormatLogical: int(label.Header.FormatLogicalBlock)}
 	var sets []mtf.SetInfo
 	_, err = mtf.WalkSets(ctx, r, o, func(s *mtf.SetInfo) error {
-		sets = append(sets, *s)
+		sets = append(sets, withoutMap(s))
 		return nil
 	})
 	if err != nil {
@@ -158,6 +158,17 @@ func (a *app) walkTape(ctx context.Context, mount *library.Mount) error {
 		}
 	}
 	return nil
+}
+
+// withoutMap copies a data set without its set map: each set has one of all sets before it, which grows with the square.
+func withoutMap(s *mtf.SetInfo) mtf.SetInfo {
+	c := *s
+	if s.End != nil {
+		end := *s.End
+		end.SetMap = nil
+		c.End = &end
+	}
+	return c
 }
 
 // printTapeSet prints a data set with the objects of its media based catalog.

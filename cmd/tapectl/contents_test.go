@@ -138,3 +138,18 @@ func TestRun(t *testing.T) {
 		}
 	}
 }
+
+// TestWithoutMap: what is kept of a data set holds no set map, and the walk that it came from keeps its own.
+func TestWithoutMap(t *testing.T) {
+	s := &mtf.SetInfo{Number: 3, End: &mtf.SetEnd{SetMap: make([]mtf.SetMapEntry, 3), ESETObject: 9}}
+	c := withoutMap(s)
+	if c.Number != 3 || c.End == nil || c.End.SetMap != nil || c.End.ESETObject != 9 {
+		t.Errorf("%+v", c)
+	}
+	if len(s.End.SetMap) != 3 {
+		t.Error("the set map of the walk was taken away")
+	}
+	if c := withoutMap(&mtf.SetInfo{Number: 4}); c.End != nil || c.Number != 4 {
+		t.Errorf("%+v", c)
+	}
+}
