@@ -114,8 +114,9 @@ func (l *Label) String() string {
 func (m *Mount) Reader() *TapeReader { return NewTapeReader(m, readDepth) }
 
 // RecordLabel keeps what was read from a tape in the catalog. It concludes the state of a tape that was not known (or
-// blank, or suspect without ever having been read); a known tape on which something else stands now becomes Suspect, and
-// what is known about it stays.
+// blank, or suspect without ever having been read). A known tape on which something else stands now becomes Suspect, and
+// what is known about it stays; once its label, barcode and cartridge are again what the catalog knows, it is no longer
+// Suspect. Both are events of the catalog.
 //
 // Errors: those of the catalog, mediacatalog.ErrNotFound among them.
 func (m *Mount) RecordLabel(ctx context.Context, catalog *mediacatalog.Catalog, mediaID string, label *Label) error {
@@ -124,31 +125,48 @@ func (m *Mount) RecordLabel(ctx context.Context, catalog *mediacatalog.Catalog, 
 	if _, err := catalog.AddMediaFact(ctx, fact); err != nil {
 		return err
 	}
+	sets, err := catalog.Datasets(ctx, mediacatalog.DatasetFilter{MediaID: mediaID})
+	if err != nil {
+		return err
+	}
 	own := "{" + catalog.Server().ServerID + "}"
-	contradicts := false
+	contradicts, confirms := false, false
 	known, err := catalog.UpdateMedia(ctx, mediaID, func(media *mediacatalog.Media) error {
-		media.MediumSerial = orKnown(memory.Serial, media.MediumSerial)
-		if memory.Capacity > 0 {
-			media.CapacityBytes = memory.Capacity
-		}
-		contradicts = label.contradicts(media)
+		contradicts, confirms = label.contradicts(media), label.confirms(media, fact)
 		switch {
 		case label.concludes(media):
 			label.conclude(media, own)
 		case contradicts:
 			media.State = mediacatalog.StateSuspect
+		case confirms:
+			label.restore(media, own, len(sets))
+		}
+		if media.State != mediacatalog.StateSuspect { // else the cartridge may be another one
+			media.MediumSerial = orKnown(memory.Serial, media.MediumSerial)
+			if memory.Capacity > 0 {
+				media.CapacityBytes = memory.Capacity
+			}
 		}
 		return nil
 	})
-	if err != nil || !contradicts {
-		return err
+	event := mediacatalog.Event{
+		EventDate: fact.ReadDate, MediaID: mediaID, LibraryID: fact.LibraryID, ElementAddress: fact.ElementAddress, Barcode: m.Barcode,
 	}
-	return catalog.AddEvents(ctx, mediacatalog.Event{
-		EventDate: fact.ReadDate, Kind: "label changed", Severity: "error", MediaID: mediaID, LibraryID: fact.LibraryID,
-		ElementAddress: fact.ElementAddress, Barcode: m.Barcode, Message: fmt.Sprintf(
+	switch {
+	case err != nil:
+		return err
+	case contradicts:
+		event.Kind, event.Severity, event.Message = "label changed", "error", fmt.Sprintf(
 			"the catalog knows %s as %q (media id %s), on it is %s: another tape has its barcode, or it was overwritten; it is Suspect now and not written to",
-			tapeName(m.Barcode), known.Label, known.OnMediaID, label),
-	})
+			tapeName(m.Barcode), known.Label, known.OnMediaID, label)
+	case confirms:
+		event.Kind, event.Severity, event.Message = "label confirmed", "info", fmt.Sprintf(
+			"%s was Suspect and is %s again: its label is %q (media id %s), as the catalog knows it", tapeName(m.Barcode), known.State,
+			known.Label, known.OnMediaID)
+	default:
+		return nil
+	}
+	return catalog.AddEvents(ctx, event)
 }
 
 // fact is what was read, as the catalog keeps it.
@@ -183,6 +201,24 @@ func (l *Label) contradicts(m *mediacatalog.Media) bool {
 		return m.OnMediaID != "" && !sameID(l.MediaID(), m.OnMediaID)
 	}
 	return false
+}
+
+// confirms reports whether a Suspect tape is what the catalog knows after all: by label, barcode and, where both are
+// known, the serial number of the cartridge; a copy of the tape has the same label.
+func (l *Label) confirms(m *mediacatalog.Media, read mediacatalog.MediaFact) bool {
+	return m.State == mediacatalog.StateSuspect && m.OnMediaID != "" && sameID(l.MediaID(), m.OnMediaID) &&
+		sameID(l.Header.Label.DomainID, m.DomainID) && read.Barcode == m.Barcode &&
+		(read.MediumSerial == "" || m.MediumSerial == "" || read.MediumSerial == m.MediumSerial)
+}
+
+// restore ends the suspicion against a tape that the label confirms. Its data sets do not make a tape of another server
+// one's own: recataloged ones stand on imported tapes, too. Whether the end of data is certain stays as it was.
+func (l *Label) restore(m *mediacatalog.Media, own string, sets int) {
+	if sets == 0 || !sameID(l.Header.Label.DomainID, own) {
+		l.conclude(m, own)
+		return
+	}
+	m.State = mediacatalog.StateActive
 }
 
 // MediaID returns the media id of the label, "" when there is none.

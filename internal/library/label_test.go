@@ -212,7 +212,11 @@ func TestRecordLabel(t *testing.T) {
 		if c.state == mediacatalog.StateActive && !got.AppendUncertain {
 			t.Errorf("%s: a tape whose data sets are not known may be appended to", c.name)
 		}
-		if memory := m.Memory(t.Context()); got.MediumSerial != memory.Serial || memory.Serial == "" || got.CapacityBytes != memory.Capacity {
+		if c.state == mediacatalog.StateSuspect { // perhaps another cartridge: its memory says nothing about the known one
+			if got.MediumSerial != "" || got.CapacityBytes != 0 {
+				t.Errorf("%s: serial number %q, capacity %d were taken from a doubtful cartridge", c.name, got.MediumSerial, got.CapacityBytes)
+			}
+		} else if memory := m.Memory(t.Context()); got.MediumSerial != memory.Serial || memory.Serial == "" || got.CapacityBytes != memory.Capacity {
 			t.Errorf("%s: serial number %q, capacity %d, cartridge memory %+v", c.name, got.MediumSerial, got.CapacityBytes, memory)
 		}
 	}
@@ -220,6 +224,87 @@ func TestRecordLabel(t *testing.T) {
 	if err != nil || len(facts) != 10 {
 		t.Errorf("%d facts, %v", len(facts), err)
 	}
+}
+
+// A tape that became Suspect, because another one had its barcode for a while, is what it was once everything agrees again.
+func TestRecordLabelEndsSuspicion(t *testing.T) {
+	l := newLab(t, vlib.Config{Slots: 2, TapeCount: 1, Drives: 1})
+	own := "{" + l.Catalog.Server().ServerID + "}"
+	m := l.mount(slot1)
+	defer m.Dismount(t.Context())
+	id, serial := l.Tape("VTL001L6").MediaID, m.Memory(t.Context()).Serial
+	point, err := l.Catalog.BeginRecoveryPoint(t.Context(), mediacatalog.RecoveryPoint{Name: "DPMDB"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	addSet := func() {
+		_, err := l.Catalog.AddDataset(t.Context(), mediacatalog.Dataset{
+			RecoveryPointID: point.RecoveryPointID, MediaID: id, SetNumber: 1, SSETObject: 5, SetState: mediacatalog.SetComplete,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		name    string
+		prepare func()
+		domain  string // on the tape, and in the catalog unless known says otherwise
+		known   mediacatalog.Media
+		state   string
+		doubt   bool // AppendUncertain
+	}{
+		{"own, its data sets lost", nil, own, mediacatalog.Media{OnMediaID: shouted, Barcode: "VTL001L6"}, mediacatalog.StateActive, true},
+		{"imported", nil, foreign, mediacatalog.Media{OnMediaID: shouted, Barcode: "VTL001L6"}, mediacatalog.StateImported, false},
+		{"imported, recataloged", addSet, foreign, mediacatalog.Media{OnMediaID: shouted, Barcode: "VTL001L6", MediumSerial: serial}, mediacatalog.StateImported, false},
+		{"own", nil, own, mediacatalog.Media{OnMediaID: shouted, Barcode: "VTL001L6"}, mediacatalog.StateActive, false},
+		{"own, end of data in doubt", nil, own, mediacatalog.Media{OnMediaID: shouted, Barcode: "VTL001L6", AppendUncertain: true}, mediacatalog.StateActive, true},
+		{"another media id", nil, own, mediacatalog.Media{OnMediaID: oneID, Barcode: "VTL001L6"}, mediacatalog.StateSuspect, false},
+		{"another server", nil, own, mediacatalog.Media{OnMediaID: shouted, Barcode: "VTL001L6", DomainID: foreign}, mediacatalog.StateSuspect, false},
+		{"another barcode", nil, own, mediacatalog.Media{OnMediaID: shouted, Barcode: "OTHER1L6"}, mediacatalog.StateSuspect, false},
+		{"another cartridge: a copy", nil, own, mediacatalog.Media{OnMediaID: shouted, Barcode: "VTL001L6", MediumSerial: "COPY"}, mediacatalog.StateSuspect, false},
+	} {
+		if c.prepare != nil {
+			c.prepare()
+		}
+		writeLabel(t, m, 64<<10, "X", shouted, c.domain)
+		if _, err := l.Catalog.UpdateMedia(t.Context(), id, func(media *mediacatalog.Media) error {
+			media.State, media.OnMediaID, media.Barcode = mediacatalog.StateSuspect, c.known.OnMediaID, c.known.Barcode
+			media.DomainID, media.MediumSerial, media.AppendUncertain = c.domain, c.known.MediumSerial, c.known.AppendUncertain
+			if c.known.DomainID != "" {
+				media.DomainID = c.known.DomainID
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		before := confirmations(t, l)
+		label, err := m.ReadLabel(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.RecordLabel(t.Context(), l.Catalog, id, label); err != nil {
+			t.Fatal(err)
+		}
+		got, err := l.Catalog.MediaByID(t.Context(), id)
+		if err != nil || got.State != c.state || got.AppendUncertain != c.doubt {
+			t.Errorf("%s: the tape is %s, uncertain %v, want %s, %v (%v)", c.name, got.State, got.AppendUncertain, c.state, c.doubt, err)
+		}
+		if told := confirmations(t, l) > before; told != (c.state != mediacatalog.StateSuspect) {
+			t.Errorf("%s: event %v", c.name, told)
+		}
+		if got.State == mediacatalog.StateSuspect && got.MediumSerial != c.known.MediumSerial {
+			t.Errorf("%s: the serial number became %q", c.name, got.MediumSerial)
+		}
+	}
+}
+
+func confirmations(t *testing.T, l *lab) int {
+	t.Helper()
+	events, err := l.Catalog.Events(t.Context(), mediacatalog.EventFilter{Kind: "label confirmed"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(events)
 }
 
 func countEvents(t *testing.T, l *lab) int {
