@@ -11,9 +11,10 @@ import (
 )
 
 // relative is where an object of a volume goes below the target folder: its path in the volume when there is one
-// volume, with the volume's path in front when there are more, so that they do not mix.
+// volume, with the volume's path in front when there are more, so that they do not mix. Of a data set that was cut off
+// the catalog may know fewer volumes than the tape has.
 func (j *job) relative(volume string, components []string) (string, error) {
-	if j.volumes > 1 {
+	if j.volumes > 1 || !j.complete() {
 		var front []string
 		for _, c := range strings.Split(strings.Trim(volume, "/"), "/") {
 			if c != "" {
@@ -109,6 +110,7 @@ func (j *job) restoreData(ctx context.Context, set *mtf.SetReader, full, name st
 	if goOn, ferr := j.damagedFile(full, err); !goOn {
 		return ferr
 	}
+	errors.As(err, &j.cutOff)
 	j.problem(FileProblem{Path: full, Kept: kept, Err: err})
 	return nil
 }

@@ -1,15 +1,20 @@
 package restore_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"tapectl/internal/library"
 	"tapectl/internal/library/librarytest"
 	"tapectl/internal/mediacatalog"
+	"tapectl/internal/mtf"
 	"tapectl/internal/restore"
 	"tapectl/internal/vlib"
 )
@@ -97,10 +102,94 @@ func TestIncompleteSetIsAProblem(t *testing.T) {
 	b := newBench(t)
 	b.incomplete()
 	for _, only := range [][]string{nil, {"a.txt"}} {
-		r, err := b.restore(context.Background(), restore.Request{To: t.TempDir(), Only: only})
+		to := t.TempDir()
+		r, err := b.restore(context.Background(), restore.Request{To: to, Only: only})
 		must(t, err)
+		// There may be volumes that the catalog does not know: they do not mix.
+		if _, err := os.Stat(filepath.Join(to, b.source, "a.txt")); err != nil {
+			t.Error(err)
+		}
 		if len(r.Problems) != 1 || !strings.Contains(r.Problems[0].Error(), "of tape VTL001L6 is incomplete: the backup was interrupted") {
 			t.Errorf("%v: %+v", only, r.Problems)
 		}
 	}
+}
+
+// TestCutOff restores a data set that ends in the middle of a file, as after a power failure: the file is named once, with its whole
+// path, and its beginning is kept.
+func TestCutOff(t *testing.T) {
+	ctx := context.Background()
+	b := &bench{Bench: librarytest.New(t, vlib.Config{Slots: 4, TapeCount: 1, Capacity: 256 << 20}), t: t}
+	l := b.Open()
+	defer l.Close()
+	m, err := l.Mount(ctx, library.MountRequest{Element: b.Tape("VTL001L6").ElementAddress})
+	must(t, err)
+	b.writeCutOff(m)
+	must(t, m.Dismount(ctx))
+	to := t.TempDir()
+	c, err := restore.Choose(ctx, b.Catalog, b.point, 0)
+	must(t, err)
+	r, err := restore.Run(ctx, b.Catalog, l, c, restore.Request{To: to})
+	must(t, err)
+	if len(r.Problems) != 2 || !r.Incomplete || r.Problems[1].Path != "/src/sub/big" || r.Problems[1].Kept != filepath.Join(to, "src/sub/big.incomplete") {
+		t.Errorf("%+v", r.Problems)
+	}
+	kept, err := os.ReadFile(filepath.Join(to, "src/sub/big.incomplete"))
+	if big := pattern(1 << 20); err != nil || len(kept) == 0 || !bytes.HasPrefix(big, kept) {
+		t.Errorf("kept are %d bytes, %v", len(kept), err)
+	}
+	if got, err := os.ReadFile(filepath.Join(to, "src/sub/whole")); err != nil || string(got) != "whole" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// writeCutOff writes a data set that ends in the middle of a file.
+func (b *bench) writeCutOff(m *library.Mount) {
+	t, ctx := b.t, context.Background()
+	const block = 64 << 10
+	must(t, m.Rewind(ctx))
+	w := library.NewTapeWriter(m, 0, block, 4)
+	header := mtf.MediaHeader{FamilyID: 7, Software: "cut", Label: mtf.MediaLabel{Vendor: "cut", Product: "1", Stamp: time.Now(), CartridgeLabel: "CUT",
+		Side: "0", MediaID: "{0e0e0e0e-0000-0000-0000-000000000001}", DomainID: "{0e0e0e0e-0000-0000-0000-000000000002}"}, CatalogType: 1}
+	must(t, mtf.WriteMediaHeader(ctx, w, block, header))
+	object := w.Object()
+	set, err := mtf.NewSetWriter(ctx, &powerFailure{TapeWriter: w, left: 8}, mtf.SetOptions{PhysicalBlock: block, FamilyID: 7, SetNumber: 1, SSETObject: object})
+	must(t, err)
+	must(t, set.Volume(ctx, mtf.VolumeEntry{Device: "/src"}))
+	must(t, set.Directory(ctx, mtf.DirectoryEntry{Path: []string{"sub"}, Meta: mtf.Metadata{Mode: 0o40755}}))
+	_, err = set.File(ctx, mtf.FileEntry{Name: "whole", Meta: mtf.Metadata{Mode: 0o100644}}, 5, strings.NewReader("whole"))
+	must(t, err)
+	_, err = set.File(ctx, mtf.FileEntry{Name: "big", Meta: mtf.Metadata{Mode: 0o100644}}, 1<<20, bytes.NewReader(pattern(1<<20)))
+	if !errors.Is(err, errPower) {
+		t.Fatal(err)
+	}
+	must(t, w.Sync(ctx))
+	must(t, w.Close())
+
+	tape := b.Tape("VTL001L6")
+	_, err = b.Catalog.UpdateMedia(ctx, tape.MediaID, func(m *mediacatalog.Media) error {
+		m.OnMediaID, m.DomainID, m.FamilyID, m.Label, m.BlockSize = header.Label.MediaID, header.Label.DomainID, 7, "CUT", block
+		return nil
+	})
+	must(t, err)
+	b.point, err = b.Catalog.BeginRecoveryPoint(ctx, mediacatalog.RecoveryPoint{Name: "cut", CreationDate: time.Now()})
+	must(t, err)
+	_, err = b.Catalog.AddDataset(ctx, mediacatalog.Dataset{RecoveryPointID: b.point.RecoveryPointID, CopyNumber: 1, MediaID: tape.MediaID, SetNumber: 1,
+		SSETObject: object, BlockSize: block, SetState: mediacatalog.SetIncomplete})
+	must(t, err)
+}
+
+// powerFailure writes some blocks and no more.
+type powerFailure struct {
+	*library.TapeWriter
+	left int
+}
+
+var errPower = errors.New("power failure")
+
+func (p *powerFailure) WriteBlock(ctx context.Context, b []byte) error {
+	if p.left--; p.left < 0 {
+		return errPower
+	}
+	return p.TapeWriter.WriteBlock(ctx, b)
 }

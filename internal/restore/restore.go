@@ -191,6 +191,7 @@ type job struct {
 	digest  func(fla uint64) []byte // what the catalog has of a file; nil for none
 	volumes int
 	total   int64
+	cutOff  *mtf.TruncatedError // where the data set ended in the middle of a file; noted already
 	buffers *buffers
 }
 
@@ -328,7 +329,7 @@ func (j *job) read(ctx context.Context, mount *library.Mount, chosen []mediacata
 func (j *job) readAll(ctx context.Context, set *mtf.SetReader) error {
 	defer j.target.finishFolders()
 	known := newExpected(ctx, j.catalog, j.copy.Dataset.DatasetID)
-	defer known.close()
+	defer j.forget(ctx, known)
 	j.digest = known.digest
 	volume := ""
 	for {
@@ -337,7 +338,7 @@ func (j *job) readAll(ctx context.Context, set *mtf.SetReader) error {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			if goOn, err := j.damaged(ctx, "", err); !goOn {
+			if goOn, err := j.damaged(ctx, volume, "", err); !goOn {
 				return err
 			}
 			continue
@@ -356,6 +357,13 @@ func (j *job) readAll(ctx context.Context, set *mtf.SetReader) error {
 	}
 }
 
+// forget ends what the catalog tells of the files, and notes when that was not everything.
+func (j *job) forget(ctx context.Context, known *expected) {
+	if err := known.close(); err != nil && ctx.Err() == nil {
+		j.problem(FileProblem{Err: fmt.Errorf("some of its files were verified against the tape only: the catalog could not be read: %w", err)})
+	}
+}
+
 // readChosen restores single files, each found by its address.
 func (j *job) readChosen(ctx context.Context, set *mtf.SetReader, chosen []mediacatalog.Object) error {
 	volumes, err := j.volumePaths(ctx)
@@ -366,7 +374,7 @@ func (j *job) readChosen(ctx context.Context, set *mtf.SetReader, chosen []media
 		j.digest = func(uint64) []byte { return c.SHA256 }
 		full := path.Join(c.Path, c.FileSpec)
 		if err := set.SeekFile(ctx, c.FLA); err != nil {
-			if goOn, err := j.damaged(ctx, full, err); !goOn {
+			if goOn, err := j.damaged(ctx, volumeOf(volumes, c.Path), full, err); !goOn {
 				return err
 			}
 			continue
@@ -376,7 +384,7 @@ func (j *job) readChosen(ctx context.Context, set *mtf.SetReader, chosen []media
 			err = &mtf.FormatError{Block: "FILE", Reason: fmt.Sprintf("at address %d is not %s", c.FLA, c.FileSpec)}
 		}
 		if err != nil {
-			if goOn, err := j.damaged(ctx, full, err); !goOn {
+			if goOn, err := j.damaged(ctx, volumeOf(volumes, c.Path), full, err); !goOn {
 				return err
 			}
 			continue
@@ -413,21 +421,34 @@ func volumeOf(volumes []string, folder string) string {
 }
 
 // damaged decides what an error of reading the tape means: damage of single files is noted and reading goes on, anything
-// else ends the restore.
-func (j *job) damaged(ctx context.Context, name string, err error) (goOn bool, fatal error) {
+// else ends the restore. name is the whole path of the file that was looked for, "" when what comes next was.
+func (j *job) damaged(ctx context.Context, volume, name string, err error) (goOn bool, fatal error) {
 	var format *mtf.FormatError
 	var truncated *mtf.TruncatedError
 	switch {
 	case ctx.Err() != nil:
 		return false, ctx.Err()
 	case errors.As(err, &truncated):
-		j.problem(FileProblem{Path: truncated.Path, Err: err})
+		j.truncated(volume, name, truncated)
 		return name != "", nil
 	case errors.As(err, &format):
 		j.problem(FileProblem{Path: name, Err: err})
 		return true, nil
 	}
 	return false, fmt.Errorf("read data set %d of tape %s: %w", j.copy.Dataset.SetNumber, j.copy.Media.Barcode, err)
+}
+
+// truncated notes where the data set ends early, once.
+func (j *job) truncated(volume, name string, err *mtf.TruncatedError) {
+	switch {
+	case err == j.cutOff: // noted with the file that it cut off
+		return
+	case name == "" && err.Path != "":
+		name = path.Join(volume, err.Path)
+	case name == "" && !j.complete(): // it is known to be incomplete
+		return
+	}
+	j.problem(FileProblem{Path: name, Err: err})
 }
 
 func (j *job) problem(p FileProblem) {
