@@ -24,6 +24,9 @@ type target struct {
 	path      string
 	overwrite Overwrite
 	folders   []folder // whose times are set at the end
+	// syncer is opened before anything is written: Syncfs reports the errors of writing back that came since then.
+	syncer *os.File
+	fsync  func(*os.File) error // (*os.File).Sync
 }
 
 type folder struct {
@@ -51,10 +54,18 @@ func openTarget(to string, o Overwrite) (*target, error) {
 	if err != nil {
 		return nil, fmt.Errorf("restore: %w", err)
 	}
-	return &target{root: root, path: abs, overwrite: o}, nil
+	syncer, err := root.Open(".")
+	if err != nil {
+		root.Close()
+		return nil, fmt.Errorf("restore: %w", err)
+	}
+	return &target{root: root, path: abs, overwrite: o, syncer: syncer, fsync: (*os.File).Sync}, nil
 }
 
-func (t *target) close() { t.root.Close() }
+func (t *target) close() {
+	t.syncer.Close()
+	t.root.Close()
+}
 
 // clean turns the names from the tape into a path below the root. Names that could lead elsewhere are refused.
 func clean(components []string) (string, error) {
@@ -109,14 +120,25 @@ func (t *target) temporary(name string) (*os.File, string, error) {
 	if err := t.root.MkdirAll(dir, 0o755); err != nil {
 		return nil, "", err
 	}
-	temp := path.Join(dir, ".tapectl-"+uuid.NewString()+".partial")
+	temp := temporaryName(dir)
 	f, err := t.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	return f, temp, err
 }
 
-// commit gives a file that was written completely its name and its attributes. It is on stable storage after sync.
+func temporaryName(dir string) string {
+	return path.Join(dir, ".tapectl-"+uuid.NewString()+".partial")
+}
+
+// commit gives a file that was written completely its name and its attributes. It is on stable storage after sync, and
+// before it replaces another one: a crash leaves the old file or the new one.
 func (t *target) commit(f *os.File, temp, name string, meta mtf.Metadata, hasMeta bool, modified time.Time) error {
-	err := f.Close()
+	var err error
+	if _, serr := t.root.Lstat(name); !errors.Is(serr, fs.ErrNotExist) {
+		err = t.fsync(f)
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
 	if err == nil {
 		err = t.attributes(temp, meta, hasMeta, modified)
 	}
@@ -186,28 +208,30 @@ func (t *target) finishFolders() {
 
 // sync brings everything that was restored to stable storage: once for all files, because a restore may have millions.
 func (t *target) sync() error {
-	f, err := t.root.Open(".")
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := unix.Syncfs(int(f.Fd())); err != nil {
+	if err := unix.Syncfs(int(t.syncer.Fd())); err != nil {
 		return fmt.Errorf("bring the restored files in %s to stable storage: %w", t.path, err)
 	}
 	return nil
 }
 
-// link makes a symbolic link as it was.
+// link makes a symbolic link as it was. What it replaces is there until it is.
 func (t *target) link(name, to string) error {
-	if err := t.root.MkdirAll(path.Dir(name), 0o755); err != nil {
+	dir := path.Dir(name)
+	if err := t.root.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	if t.overwrite == Always {
-		if err := t.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
+	if t.overwrite != Always {
+		return t.root.Symlink(to, name) // replaces nothing, whatever has come there since
 	}
-	return t.root.Symlink(to, name)
+	temp := temporaryName(dir)
+	if err := t.root.Symlink(to, temp); err != nil {
+		return err
+	}
+	if err := t.root.Rename(temp, name); err != nil {
+		_ = t.root.Remove(temp)
+		return err
+	}
+	return nil
 }
 
 // isFull reports whether the target has no room, so that there is no sense in going on.
