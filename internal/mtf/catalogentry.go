@@ -2,7 +2,7 @@ package mtf
 
 import "encoding/binary"
 
-// Fixed sizes of catalog entries (mtf.md 1.8).
+// Fixed sizes of catalog entries (docs/format.md 6 and 7).
 const (
 	entryHeader    = 36
 	volumeEntryLen = 61
@@ -10,7 +10,7 @@ const (
 )
 
 // CatalogEntry is one record of the file and directory detail (FDD) of a type 1 media based catalog, and a volume record
-// of a set map (mtf.md 1.8). Type tells which fields mean something.
+// of a set map (docs/format.md 6 and 7). Type tells which fields mean something.
 type CatalogEntry struct {
 	Type            ID // IDVOLB, IDDIRB, IDFILE or IDFEND
 	MediaSequence   uint16

@@ -2,7 +2,7 @@ package mtf
 
 import "encoding/binary"
 
-// CFIL attributes (mtf.md 1.5).
+// CFIL attributes (Microsoft Tape Format 1.00a).
 const (
 	CorruptLengthChanged uint32 = 1 << 16
 	CorruptUnreadable    uint32 = 1 << 17
@@ -11,7 +11,7 @@ const (
 
 const cfilFixed = 74
 
-// CFIL is the MTF_CFIL block that marks the object before it as corrupt (mtf.md 1.5).
+// CFIL is the MTF_CFIL block that marks the object before it as corrupt (docs/format.md 3.7).
 type CFIL struct {
 	Header
 	Attributes uint32

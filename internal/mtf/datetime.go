@@ -2,8 +2,8 @@ package mtf
 
 import "time"
 
-// DateTime is MTF_DATE_TIME, the 40 bit big endian value of mtf.md 1.3: year 14 bits, month 4, day 5, hour 5, minute 6,
-// second 6. Zero means unknown. It is the wall clock of the writer; tapectl writes UTC.
+// DateTime is MTF_DATE_TIME, the 40 bit big endian value (docs/format.md 2): year 14 bits, month 4, day 5, hour 5,
+// minute 6, second 6. Zero means unknown. It is the wall clock of the writer; tapectl writes UTC.
 type DateTime uint64
 
 // DateTimeOf returns t in UTC with a resolution of one second; the zero time and years outside 1..16383 give zero.
@@ -42,7 +42,7 @@ func getDateTime(p []byte) DateTime {
 	return DateTime(uint64(p[0])<<32 | uint64(p[1])<<24 | uint64(p[2])<<16 | uint64(p[3])<<8 | uint64(p[4]))
 }
 
-// Time zones of SSET and set map entries, quarter hours east of UTC (mtf.md 1.3).
+// Time zones of SSET and set map entries, quarter hours east of UTC (docs/format.md 3.3).
 const (
 	TimeZoneUTC   int8 = 0
 	TimeZoneLocal int8 = 127 // wall clock of an unknown zone

@@ -8,7 +8,7 @@ import (
 // ID is the four character name of a descriptor block or stream, as the little endian number that stands on the medium.
 type ID uint32
 
-// Descriptor block types (mtf.md 1.4).
+// Descriptor block types (Microsoft Tape Format 1.00a).
 const (
 	IDTAPE ID = 0x45504154
 	IDSSET ID = 0x54455353
@@ -45,7 +45,7 @@ func (id ID) printable() bool {
 	return true
 }
 
-// Block attributes of the common header (mtf.md 1.4). Bits 16 and up have a meaning per block type.
+// Block attributes of the common header (Microsoft Tape Format 1.00a). Bits 16 and up have a meaning per block type.
 const (
 	AttrContinuation uint32 = 1 << 0 // repeated block on a continuation medium
 	AttrCompression  uint32 = 1 << 2 // compression may be active
@@ -62,7 +62,7 @@ const (
 	AttrInvalidPBA   uint32 = 1 << 17 // EOTM
 )
 
-// Operating system ids of the common header (mtf.md 1.6).
+// Operating system ids of the common header (Microsoft Tape Format 1.00a).
 const (
 	OSWindowsNT uint8 = 14
 	OSUnix      uint8 = 28
@@ -78,7 +78,7 @@ const (
 	MaxBlockSize = 1<<16 - 1
 )
 
-// Header is MTF_DB_HDR, the common descriptor block header (mtf.md 1.4).
+// Header is MTF_DB_HDR, the common descriptor block header (docs/format.md 3.1).
 type Header struct {
 	Type           ID
 	Attributes     uint32
@@ -93,8 +93,8 @@ type Header struct {
 	StringType     uint8
 }
 
-// XOR16 is the checksum of MTF headers: the XOR of the little endian 16 bit words of p (mtf.md 1.3). An odd last byte
-// does not count.
+// XOR16 is the checksum of MTF headers: the XOR of the little endian 16 bit words of p (docs/format.md 2). An odd last
+// byte does not count.
 func XOR16(p []byte) uint16 {
 	var x uint16
 	for i := 0; i+1 < len(p); i += 2 {

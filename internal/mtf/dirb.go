@@ -4,7 +4,7 @@ import "encoding/binary"
 
 const dirbFixed = 84
 
-// DIRB is the MTF_DIRB block of a directory (mtf.md 1.5).
+// DIRB is the MTF_DIRB block of a directory (docs/format.md 3.5).
 type DIRB struct {
 	Header
 	Attributes                            uint32

@@ -4,7 +4,7 @@ import "encoding/binary"
 
 const eotmFixed = 60
 
-// EOTM is the MTF_EOTM block at the end of a full medium (mtf.md 1.5).
+// EOTM is the MTF_EOTM block at the end of a full medium (Microsoft Tape Format 1.00a).
 type EOTM struct {
 	Header
 	LastESET uint64 // object number of the last complete (second) ESET on this medium

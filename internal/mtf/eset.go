@@ -4,8 +4,8 @@ import "encoding/binary"
 
 const esetFixed = 85
 
-// ESET is the MTF_ESET block that ends a data set (mtf.md 1.5). With a type 1 catalog there are two; the second holds the
-// addresses of the catalog's streams.
+// ESET is the MTF_ESET block that ends a data set (docs/format.md 3.9). With a type 1 catalog there are two; the second
+// holds the addresses of the catalog's streams.
 type ESET struct {
 	Header
 	Attributes       uint32 // Method bits, as in the SSET

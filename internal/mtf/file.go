@@ -4,7 +4,7 @@ import "encoding/binary"
 
 const fileFixed = 88
 
-// FILE is the MTF_FILE block of a file (mtf.md 1.5).
+// FILE is the MTF_FILE block of a file (docs/format.md 3.6).
 type FILE struct {
 	Header
 	Attributes                            uint32

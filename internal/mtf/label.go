@@ -12,7 +12,7 @@ const LabelTag = "MTF Media Label"
 // labelStamp is the layout of a label's time stamp; tapectl writes UTC.
 const labelStamp = "2006/01/02.15:04:05"
 
-// MediaLabel is the media label in a TAPE block (mtf.md 1.5).
+// MediaLabel is the media label in a TAPE block (docs/format.md 8).
 type MediaLabel struct {
 	Tag            string // "MTF Media Label"
 	Version        string // "1.0"

@@ -2,8 +2,7 @@
 // based catalog of type 1.
 //
 // The package knows blocks and filemarks (BlockWriter, BlockReader) but no devices. All structures are little endian.
-// Section numbers such as "mtf.md 1.5" name the project's MTF working specification; docs/format.md specifies what
-// tapectl itself puts on tape.
+// docs/format.md specifies what tapectl itself puts on tape; what it only reads is in Microsoft Tape Format 1.00a.
 package mtf
 
 import (
@@ -51,7 +50,8 @@ const (
 	MaxPhysicalBlock = 16 << 20
 )
 
-// DefaultFormatLogicalBlock is the format logical block size that tapectl writes; 512 is the only other size (mtf.md 1.2).
+// DefaultFormatLogicalBlock is the format logical block size that tapectl writes; 512 is the only other size
+// (docs/format.md 1).
 const DefaultFormatLogicalBlock = 1024
 
 // VendorTapectl is the software vendor id in TAPE and SSET blocks written by tapectl; the bytes spell "TC".

@@ -12,7 +12,7 @@ const (
 	maxSetMap      = 32 << 20 // bytes of a set map that are read into memory
 )
 
-// SetMapEntry describes one data set in the set map (TSMP) of a type 1 media based catalog (mtf.md 1.8).
+// SetMapEntry describes one data set in the set map (TSMP) of a type 1 media based catalog (docs/format.md 7).
 type SetMapEntry struct {
 	MediaSequence     uint16 // medium with the SSET
 	BlockAttributes   uint32 // of the SSET

@@ -2,7 +2,8 @@ package mtf
 
 import "time"
 
-// Backup methods: the low bits of the SSET and ESET attributes, exactly one of which is set (mtf.md 1.5).
+// Backup methods: the low bits of the SSET and ESET attributes, exactly one of which is set (Microsoft Tape Format
+// 1.00a).
 const (
 	MethodTransfer     uint32 = 1 << 0
 	MethodCopy         uint32 = 1 << 1
@@ -38,7 +39,7 @@ type SetOptions struct {
 	TempDir string
 }
 
-// Attributes of directories and files (mtf.md 1.5).
+// Attributes of directories and files (Microsoft Tape Format 1.00a).
 const (
 	AttrReadOnly  uint32 = 1 << 8
 	AttrHidden    uint32 = 1 << 9
@@ -50,7 +51,7 @@ const (
 	AttrCorrupt   uint32 = 1 << 18
 )
 
-// VOLB attributes (mtf.md 1.5); exactly one of the four device name forms is set.
+// VOLB attributes (Microsoft Tape Format 1.00a); exactly one of the four device name forms is set.
 const (
 	VolumeNoRedirect   uint32 = 1 << 0
 	VolumeNotAVolume   uint32 = 1 << 1

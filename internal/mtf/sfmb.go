@@ -7,8 +7,9 @@ const sfmbFixed = 60
 // AttrSFMBLong marks the soft filemark blocks of SQL Server 2008 and later, whose entries are 64 bit byte offsets.
 const AttrSFMBLong uint32 = 1 << 31
 
-// SFMB is the MTF_SFMB block, a filemark on media without filemarks (mtf.md 1.5). It has no streams; its size is its
-// offset to the first event. SQL Server's two deviating forms are understood on reading; Marshal writes the standard's.
+// SFMB is the MTF_SFMB block, a filemark on media without filemarks (Microsoft Tape Format 1.00a). It has no
+// streams; its size is its offset to the first event. SQL Server's two deviating forms are understood on reading; Marshal
+// writes the standard's.
 type SFMB struct {
 	Header
 	Entries uint32   // size of the table

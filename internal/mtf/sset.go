@@ -4,7 +4,7 @@ import "encoding/binary"
 
 const ssetFixed = 98
 
-// SSET is the MTF_SSET block that starts a data set (mtf.md 1.5).
+// SSET is the MTF_SSET block that starts a data set (docs/format.md 3.3).
 type SSET struct {
 	Header
 	Attributes           uint32 // Method bits

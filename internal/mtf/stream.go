@@ -2,7 +2,7 @@ package mtf
 
 import "encoding/binary"
 
-// Stream ids (mtf.md 1.7).
+// Stream ids (Microsoft Tape Format 1.00a).
 const (
 	StreamSTAN ID = 0x4E415453 // file data
 	StreamPNAM ID = 0x4D414E50 // directory name
@@ -22,7 +22,7 @@ const (
 	StreamSYML ID = 0x4C4D5953 // tapectl: target of a symbolic link
 )
 
-// Stream file system attributes (mtf.md 1.7).
+// Stream file system attributes (Microsoft Tape Format 1.00a).
 const (
 	StreamModifiedRead uint16 = 1 << 0
 	StreamSecurity     uint16 = 1 << 1
@@ -34,7 +34,7 @@ const (
 	StreamObjectCorrupt uint16 = 1 << 15
 )
 
-// Stream media format attributes (mtf.md 1.7).
+// Stream media format attributes (Microsoft Tape Format 1.00a).
 const (
 	StreamContinue    uint16 = 1 << 0
 	StreamVariable    uint16 = 1 << 1
@@ -47,7 +47,7 @@ const (
 // StreamHeaderSize is the length of a stream header; its data follows at once, the next header on the next multiple of 4.
 const StreamHeaderSize = 22
 
-// StreamHeader is the header of a data stream (mtf.md 1.7).
+// StreamHeader is the header of a data stream (docs/format.md 4).
 type StreamHeader struct {
 	ID                   ID
 	FSAttributes         uint16
@@ -89,7 +89,7 @@ func DecodeStreamHeader(p []byte) (StreamHeader, error) {
 }
 
 // xorSum is the value of a CSUM stream: the XOR of the data as little endian 32 bit words, the last one to three bytes in
-// the low bytes (mtf.md 1.7). Data may arrive in pieces of any length.
+// the low bytes (docs/format.md 4). Data may arrive in pieces of any length.
 type xorSum struct {
 	sum   uint32
 	phase uint // bytes of the current word that were taken

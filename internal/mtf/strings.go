@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// String types of a descriptor block or catalog entry (mtf.md 1.3).
+// String types of a descriptor block or catalog entry (Microsoft Tape Format 1.00a).
 const (
 	StringNone    uint8 = 0
 	StringANSI    uint8 = 1 // single bytes, read as Windows-1252
@@ -107,7 +107,7 @@ func decodeString(typ uint8, p []byte) string {
 }
 
 // JoinPath returns path components in the form of a DIRB name: every component ends with a NUL, the root is one NUL
-// (mtf.md 1.5).
+// (docs/format.md 3.5).
 func JoinPath(components []string) string {
 	if len(components) == 0 {
 		return "\x00"

@@ -2,7 +2,7 @@ package mtf
 
 import "encoding/binary"
 
-// TAPE attributes (mtf.md 1.5).
+// TAPE attributes (Microsoft Tape Format 1.00a).
 const (
 	TapeSoftFilemarks uint32 = 1 << 0
 	TapeMediaLabel    uint32 = 1 << 1
@@ -10,7 +10,7 @@ const (
 
 const tapeFixed = 94
 
-// TAPE is the MTF_TAPE block at the beginning of a medium (mtf.md 1.5).
+// TAPE is the MTF_TAPE block at the beginning of a medium (docs/format.md 3.2).
 type TAPE struct {
 	Header
 	FamilyID          uint32

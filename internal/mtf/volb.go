@@ -4,7 +4,7 @@ import "encoding/binary"
 
 const volbFixed = 73
 
-// VOLB is the MTF_VOLB block of a volume (mtf.md 1.5).
+// VOLB is the MTF_VOLB block of a volume (docs/format.md 3.4).
 type VOLB struct {
 	Header
 	Attributes uint32
