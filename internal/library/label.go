@@ -250,7 +250,7 @@ func (l *Label) format() string {
 	return "unknown"
 }
 
-// conclude sets the state of a tape that was not known before, from its label (dpm.md 1.2).
+// conclude sets the state of a tape that was not known before, from its label (DPM documentation, "Manage tapes").
 func (l *Label) conclude(m *mediacatalog.Media, own string) {
 	switch {
 	case l.Blank:
