@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// States of a tape: DPM's words (dpm.md 1.2) for what is concluded about it. What was read from it are MediaFacts.
-// A tape with a recognized foreign format has StateUnrecognized; its format's name is in Media.Format.
+// States of a tape: DPM's words (DPM documentation, "Manage tapes") for what is concluded about it. What was read from it
+// are MediaFacts. A tape with a recognized foreign format has StateUnrecognized; its format's name is in Media.Format.
 const (
 	StateUnknown          = "Unknown"
 	StateFree             = "Free"
