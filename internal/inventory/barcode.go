@@ -37,7 +37,7 @@ func home(e changer.Element) int {
 	return -1
 }
 
-// isCleaning recognizes cleaning cartridges by barcode prefix, suffix and medium type (scsi.md Q24, dpm.md 1.2), and by
+// isCleaning recognizes cleaning cartridges by barcode prefix, suffix and medium type (scsi.md Q24), and by
 // the exception that some libraries raise for them (Q09).
 func isCleaning(e changer.Element) bool {
 	return e.MediumType == changer.MediumCleaning || drive.IsCleaningBarcode(barcode(e)) || e.Exception && e.ASC == 0x30 && e.ASCQ == 0x03
