@@ -172,7 +172,7 @@ func parseRetention(s string, from time.Time) (time.Time, error) {
 	if err != nil || n < 1 || len(strings.TrimRight(s, "dwmy")) != len(s)-1 {
 		return time.Time{}, fmt.Errorf("--retain %q: use a number and d, w, m or y, such as 30d or 99y", s)
 	}
-	const mostYears = 99 // DPM's limit for tape (dpm.md 8)
+	const mostYears = 99 // DPM's limit for tape (DPM documentation, retention ranges)
 	var t time.Time
 	switch s[len(s)-1] {
 	case 'd':
