@@ -9,7 +9,7 @@ import (
 )
 
 // LoadInto brings the tape in an element into a drive (0 for any that fits), loads it and leaves it there. An operator
-// who names a drive that holds a tape is told so; nothing is moved then. fn, when set, is called while the tape is mounted.
+// who names a drive that holds another tape, or a tape that is in another drive, is told so; nothing is moved then. fn, when set, is called while the tape is mounted.
 //
 // The errors are those of Mount, and of fn.
 func (l *Library) LoadInto(ctx context.Context, from changer.ElementAddress, driveNumber int, fn func(*Mount) error) error {

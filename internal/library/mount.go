@@ -14,7 +14,8 @@ import (
 type MountRequest struct {
 	// Element is where the tape is now. It does not matter for a stand-alone drive.
 	Element int
-	// Drive is the operator's number of the drive to use, 0 for any that fits.
+	// Drive is the operator's number of the drive to use, 0 for any that fits. A tape that is in another drive already is
+	// refused.
 	Drive int
 	// Write asks for a drive that can write the medium.
 	Write bool
@@ -36,6 +37,9 @@ type Mount struct {
 	ended   bool
 }
 
+// ErrOtherDrive says that a tape is asked for in one drive while it is in another.
+var ErrOtherDrive = errors.New("the tape is in another drive")
+
 // ErrInUse says that a tape or drive is in use by another mount of this process.
 var ErrInUse = errors.New("it is in use by another task of this process")
 
@@ -46,7 +50,7 @@ var ErrInUse = errors.New("it is in use by another task of this process")
 // Mount does not look at what is on the tape: VerifyLabel does. When it fails, a tape that it has moved was put back,
 // or the error says where it is. It ends when ctx does, except for a move that has begun, and when the lease is lost.
 //
-// Errors: ErrNoElement, ErrSourceEmpty, ErrPickerOccupied, ErrInUse, *NoDriveError, *UnreachableError, *MoveError,
+// Errors: ErrNoElement, ErrSourceEmpty, ErrPickerOccupied, ErrOtherDrive, ErrInUse, *NoDriveError, *UnreachableError, *MoveError,
 // *LeaseLostError, ErrDriveEmpty, and what the drive says, such as *drive.CleaningCartridgeError.
 func (l *Library) Mount(ctx context.Context, r MountRequest) (*Mount, error) {
 	ctx, cancel := l.WhileHeld(ctx)
@@ -90,7 +94,7 @@ func (l *Library) bring(ctx context.Context, r MountRequest) (m *Mount, moved bo
 		return nil, false, fmt.Errorf("mount %s: %w", tapeName(m.Barcode), err)
 	}
 	if at.Type == changer.DataTransfer {
-		return m, false, l.takeInPlace(ctx, m, elements, at)
+		return m, false, l.takeInPlace(ctx, m, elements, at, r.Drive)
 	}
 	if m.OpenDrive, err = l.chooseDrive(ctx, elements, m.Barcode, r); err != nil {
 		return nil, false, err
@@ -101,9 +105,13 @@ func (l *Library) bring(ctx context.Context, r MountRequest) (m *Mount, moved bo
 	return m, true, nil
 }
 
-// takeInPlace uses a tape that is in a drive already.
-func (l *Library) takeInPlace(ctx context.Context, m *Mount, elements []changer.Element, at *changer.Element) error {
+// takeInPlace uses a tape that is in a drive already, unless another drive was asked for (0: any).
+func (l *Library) takeInPlace(ctx context.Context, m *Mount, elements []changer.Element, at *changer.Element, driveNumber int) error {
 	m.element, m.Number = at.Address, Number(elements, at.Address)
+	if driveNumber != 0 && driveNumber != m.Number {
+		return fmt.Errorf("mount %s in drive %d: %w, drive %d; use it there, or `tapectl tape unload %d --library %s` first", tapeName(m.Barcode),
+			driveNumber, ErrOtherDrive, m.Number, m.Number, l.record.Name)
+	}
 	if l.claims.uses(at.Address) {
 		return fmt.Errorf("mount %s in drive %d: %w", tapeName(m.Barcode), m.Number, ErrInUse)
 	}

@@ -100,6 +100,32 @@ func TestMountInPlaceAfterUnload(t *testing.T) {
 	l.at("VTL001L6", slot1)
 }
 
+// A tape that is in one drive is not taken for one that is in the drive that was asked for.
+func TestLoadIntoAnotherDriveThanItIsIn(t *testing.T) {
+	l := newLab(t, vlib.Config{Slots: 3, TapeCount: 1, Drives: 2})
+	if err := l.LoadInto(t.Context(), slot1, 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	called := false
+	err := l.LoadInto(t.Context(), drive1, 2, func(*library.Mount) error { called = true; return nil })
+	if !errors.Is(err, library.ErrOtherDrive) || called {
+		t.Fatalf("called %v, %v", called, err)
+	}
+	for _, says := range []string{"tape VTL001L6 in drive 2", "in another drive, drive 1", "`tapectl tape unload 1 --library lab`"} {
+		if !strings.Contains(err.Error(), says) {
+			t.Errorf("%q lacks %q", err, says)
+		}
+	}
+	l.at("VTL001L6", drive1)
+	// The drive is not left claimed, and where it is it can be used.
+	if err := l.LoadInto(t.Context(), drive1, 1, nil); err != nil {
+		t.Error(err)
+	}
+	if _, err := l.UnloadDrive(t.Context(), drive1); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestLoadIntoOccupiedDrive(t *testing.T) {
 	l := newLab(t, vlib.Config{Slots: 4, TapeCount: 2})
 	if err := l.LoadInto(t.Context(), slot1, 1, nil); err != nil {
