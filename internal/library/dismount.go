@@ -34,8 +34,7 @@ func (m *Mount) Dismount(ctx context.Context) error {
 	}
 	m.ended = true
 	l := m.library
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dismountTime)
-	defer cancel()
+	ctx = context.WithoutCancel(ctx) // every step has a time of its own
 	defer m.OpenDrive.Close()
 	defer l.claims.drop(m)
 	if err := l.Lost(); err != nil {
@@ -44,7 +43,7 @@ func (m *Mount) Dismount(ctx context.Context) error {
 	if err := l.unload(ctx, m); err != nil || l.StandAlone() {
 		return err
 	}
-	if err := l.takeArm(ctx); err != nil {
+	if err := l.takeArmWithin(ctx, armTime); err != nil {
 		return fmt.Errorf("dismount %s: %w; it stays in drive %d, unloaded", tapeName(m.Barcode), err, m.Number)
 	}
 	defer l.freeArm()
@@ -87,6 +86,8 @@ func (l *Library) unload(ctx context.Context, m *Mount) error {
 
 // store moves an unloaded tape out of its drive, to another slot than planned when that was taken meanwhile.
 func (l *Library) store(ctx context.Context, m *Mount) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
+	defer cancel()
 	elements, err := l.elements(ctx)
 	if err != nil {
 		return fmt.Errorf("dismount %s from drive %d: %w; the tape stays in the drive, unloaded", tapeName(m.Barcode), m.Number, err)
@@ -123,8 +124,7 @@ func (l *Library) empty(ctx context.Context, elements []changer.Element, d media
 	}
 	defer o.Close()
 	m.OpenDrive = o
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dismountTime)
-	defer cancel()
+	ctx = context.WithoutCancel(ctx)
 	l.claims.take(m)
 	defer l.claims.drop(m)
 	if err := l.unload(ctx, m); err != nil {

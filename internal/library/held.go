@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // ErrClosed says that a library is used after Close.
@@ -79,6 +80,13 @@ func (l *Library) takeArm(ctx context.Context) error {
 		}
 	}
 	return fmt.Errorf("wait for the arm of library %s: %w", l.record.Name, context.Cause(ctx))
+}
+
+// takeArmWithin is takeArm for those who do not give up when their caller does.
+func (l *Library) takeArmWithin(ctx context.Context, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return l.takeArm(ctx)
 }
 
 func (l *Library) freeArm() { <-l.arm }

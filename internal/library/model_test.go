@@ -8,6 +8,7 @@ import (
 
 	"tapectl/internal/changer"
 	"tapectl/internal/library"
+	"tapectl/internal/scsi"
 	"tapectl/internal/vlib"
 )
 
@@ -117,9 +118,17 @@ func (w *world) judge(barcode string, from, to int, err error) {
 		w.t.Errorf("said to be in the picker, but the tape is in %d", w.where(barcode))
 	case m.Outcome == library.Elsewhere && (w.where(barcode) == from || w.where(barcode) == to || w.where(barcode) == picker):
 		w.t.Errorf("said to be elsewhere, but the tape is in %d", w.where(barcode))
-	case m.Outcome == library.OutcomeUnknown:
+	case m.Outcome == library.OutcomeUnknown && !lostAnswer(err):
 		w.t.Errorf("the library answers, but the outcome is said to be unknown")
+	case m.Outcome == library.OutcomeUnknown && w.where(barcode) != from:
+		w.t.Errorf("a lost move is said to be unknown, but the library shows the tape in %d", w.where(barcode))
 	}
+}
+
+// lostAnswer reports whether a move may still be carried out, as far as its error tells.
+func lostAnswer(err error) bool {
+	var transport *scsi.TransportError
+	return errors.As(err, &transport) && !transport.NotSent
 }
 
 // clearPicker does what the operator is told to do about a tape in the picker.

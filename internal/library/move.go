@@ -21,7 +21,8 @@ const (
 	InTransport
 	// Elsewhere: the cartridge went to another element than asked, such as back from the picker to a free slot.
 	Elsewhere
-	// OutcomeUnknown: the library no longer answers, or shows the cartridge nowhere or twice.
+	// OutcomeUnknown: the library no longer answers, or shows the cartridge nowhere or twice; or it gave no answer to the
+	// move and shows the cartridge where it was, which it may do while the arm is on its way.
 	OutcomeUnknown
 )
 
@@ -44,7 +45,7 @@ type MoveError struct {
 	Barcode  string
 	From, To string // in the operator's words, "slot 7 (element 1006)"
 	Outcome  MoveOutcome
-	Now      string // where the cartridge is, "" when it is where it was or nobody knows
+	Now      string // where the cartridge is, or was seen last; "" when it is where it was or nobody knows
 	Err      error
 	note     string // what was tried afterwards, or what to do
 }
@@ -60,6 +61,9 @@ func (e *MoveError) Error() string {
 	case Elsewhere:
 		s += "; the tape is now in " + e.Now
 	case OutcomeUnknown:
+		if e.Now != "" {
+			s += "; the library shows the tape in " + e.Now + " but may still be moving it"
+		}
 		s += "; where the tape is now is not known: look at `tapectl library status` before anything else"
 	}
 	if e.note != "" {
@@ -110,7 +114,11 @@ type transfer struct {
 	*MoveError
 	from, to changer.ElementAddress
 	source   changer.ElementType
+	refused  bool // the last MOVE MEDIUM was not executed, and it was not sent again
 }
+
+// lost reports whether the move that ended with merr may have been carried out, or may be yet.
+func (t *transfer) lost(merr error) bool { return !t.refused && outcomeUnknown(merr) }
 
 // move is Move for those who have the arm, and for drives in use.
 func (l *Library) move(ctx context.Context, from, to changer.ElementAddress) error {
@@ -122,9 +130,9 @@ func (l *Library) move(ctx context.Context, from, to changer.ElementAddress) err
 		t.Err = err
 		return t.MoveError
 	}
-	// From here on the state of the library counts, not the caller's patience.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recoveryTime+2*settleTime)
-	defer cancel()
+	// From here on the state of the library counts, not the caller's patience. Each MOVE MEDIUM has the time of the
+	// command, and what is done about its outcome has a time of its own afterwards.
+	ctx = context.WithoutCancel(ctx)
 	l.log.Info("move medium", "library", l.record.Name, "barcode", t.Barcode, "from", int(from), "to", int(to))
 	merr := l.moveMedium(ctx, t)
 	if merr == nil {
@@ -222,7 +230,7 @@ func (l *Library) moveMedium(ctx context.Context, t *transfer) error {
 			attentions++
 		case errors.Is(err, scsi.RemovalPrevented) && !allowed:
 			allowed = true
-			l.allowRemoval(ctx, t)
+			l.recovery(ctx, func(ctx context.Context) { l.allowRemoval(ctx, t) })
 		default:
 			if errors.Is(err, scsi.RemovalPrevented) {
 				t.note = foreignLock
@@ -231,13 +239,22 @@ func (l *Library) moveMedium(ctx context.Context, t *transfer) error {
 		}
 		// The elements may not be what they were: whatever kept the move from being executed changed something.
 		again := &transfer{MoveError: &MoveError{Barcode: t.Barcode}, from: t.from, to: t.to}
-		if cerr := l.check(ctx, again); cerr != nil {
+		var cerr error
+		if l.recovery(ctx, func(ctx context.Context) { cerr = l.check(ctx, again) }); cerr != nil {
 			if again.Err != nil {
 				cerr = again.Err
 			}
+			t.refused = true
 			return fmt.Errorf("%w; it was not sent again: %w", err, cerr)
 		}
 	}
+}
+
+// recovery runs one step of what follows a move, within recoveryTime.
+func (l *Library) recovery(ctx context.Context, step func(context.Context)) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recoveryTime)
+	defer cancel()
+	step(ctx)
 }
 
 // foreignLock tells what a lock means that ALLOW from this host did not end.
@@ -267,6 +284,8 @@ func (l *Library) allowRemoval(ctx context.Context, t *transfer) {
 
 // awaitArrival waits until the changer shows the destination full, as some take a while after they said GOOD.
 func (l *Library) awaitArrival(ctx context.Context, to changer.ElementAddress) error {
+	ctx, cancel := context.WithTimeout(ctx, recoveryTime)
+	defer cancel()
 	for waited := time.Duration(0); ; waited += pollTime {
 		e, err := l.changer.Element(ctx, to)
 		if err != nil {
@@ -285,14 +304,22 @@ func (l *Library) awaitArrival(ctx context.Context, to changer.ElementAddress) e
 }
 
 // after reads the elements as they are after a move. A command without an answer may still be carried out: then they
-// are read until the cartridge is seen in the destination, or settleTime has passed.
+// are read until the cartridge is seen in the destination, or lostMoveTime has passed.
 func (l *Library) after(ctx context.Context, t *transfer, merr error) ([]changer.Element, error) {
+	ctx, cancel := context.WithTimeout(ctx, lostMoveTime+recoveryTime)
+	defer cancel()
 	elements, err := l.elements(ctx)
-	if !outcomeUnknown(merr) {
+	if !t.lost(merr) {
 		return elements, err
 	}
-	for waited := time.Duration(0); err == nil && waited < settleTime && !t.arrived(elements); waited += pollTime {
-		if err = l.sleep(ctx, pollTime); err == nil {
+	began := time.Now()
+	poll := pollTime
+	for waited := time.Duration(0); err == nil && max(waited, time.Since(began)) < lostMoveTime && !t.arrived(elements); waited += poll {
+		if waited >= settleTime {
+			poll = lostPollTime
+			l.progress(fmt.Sprintf("watching where %s goes: the library gave no answer to its move from %s to %s", tapeName(t.Barcode), t.From, t.To))
+		}
+		if err = l.sleep(ctx, poll); err == nil {
 			elements, err = l.elements(ctx)
 		}
 	}
@@ -325,6 +352,9 @@ func (l *Library) conclude(ctx context.Context, t *transfer, after []changer.Ele
 		}
 	case from != nil && from.Full && sameTape(from, t.Barcode) && (dest == nil || !dest.Full):
 		t.Err, t.Outcome = merr, NotMoved
+		if t.lost(merr) {
+			t.Outcome, t.Now = OutcomeUnknown, Place(after, t.from)
+		}
 	default:
 		t.Err, t.Outcome = merr, OutcomeUnknown
 	}
@@ -349,16 +379,21 @@ func (l *Library) putBack(ctx context.Context, t *transfer, elements []changer.E
 		t.note = "there is no free slot to put it into"
 		return
 	}
-	err := l.changer.Move(ctx, picker.Address, target.Address)
+	on := &transfer{from: picker.Address, to: target.Address, MoveError: &MoveError{
+		Barcode: t.Barcode, From: Place(elements, picker.Address), To: Place(elements, target.Address)}}
+	err := l.changer.Move(ctx, on.from, on.to)
 	if err == nil {
-		err = l.awaitArrival(ctx, target.Address)
+		err = l.awaitArrival(ctx, on.to)
 	}
 	if err != nil {
-		t.note = fmt.Sprintf("moving it on to %s failed as well: %v", Place(elements, target.Address), err)
-		if e, eerr := l.changer.Element(ctx, picker.Address); eerr != nil || !e.Full {
-			t.Outcome = OutcomeUnknown // it is neither where it was nor certainly anywhere else
+		now, lerr := l.after(ctx, on, err)
+		if lerr != nil || !on.arrived(now) {
+			t.note = fmt.Sprintf("moving it on to %s failed as well: %v", on.To, err)
+			if e := find(now, on.from); lerr != nil || e == nil || !e.Full || outcomeUnknown(err) {
+				t.Outcome = OutcomeUnknown // it is neither where it was nor certainly anywhere else
+			}
+			return
 		}
-		return
 	}
 	if target.Address == t.from {
 		t.Outcome, t.note = NotMoved, "the tape had stayed in the picker and was put back"

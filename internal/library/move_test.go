@@ -89,7 +89,7 @@ func TestMoveOutcomes(t *testing.T) {
 		{"no answer, but done", []vlib.Fault{{Device: "changer", Kind: vlib.FaultTimeout, Operations: []int{moveMedium}, Executed: true}},
 			slot3, 0, true, slot3, ""},
 		{"no answer, not done", []vlib.Fault{{Device: "changer", Kind: vlib.FaultTimeout, Operations: []int{moveMedium}}},
-			slot3, library.NotMoved, false, slot1, "outcome unknown"},
+			slot3, library.OutcomeUnknown, false, slot1, "the library shows the tape in slot 1 (element 1001) but may still be moving it"},
 		{"stays in the arm, put back", []vlib.Fault{arm}, slot3, library.NotMoved, false, slot1, "was put back"},
 		{"stays in the arm for good", []vlib.Fault{arm, {Device: "changer", Kind: vlib.FaultSense, Operations: []int{moveMedium}, Key: 4, ASC: 0x15, ASCQ: 1, Times: -1}},
 			slot3, library.InTransport, false, picker, "tapectl tape move picker:1 slot:N"},
@@ -205,6 +205,101 @@ func TestMoveNoticesSwappedTapes(t *testing.T) {
 	}
 	if l.where("OTHER1L6") != slot1 {
 		t.Errorf("another tape than asked was moved to %d", l.where("OTHER1L6"))
+	}
+}
+
+// No command of a move or a dismount is cut off before its own timeout: a changer may take a quarter of an hour for a
+// move, an LTO-9 drive two hours to unload. What is done after a move has a time of its own.
+func TestStepsHaveTheirOwnTime(t *testing.T) {
+	l := newLab(t, vlib.Config{Slots: 3, TapeCount: 1, Drives: 1, Timing: vlib.Timing{}})
+	seen, moved := map[byte]int{}, false
+	cut := func(ctx context.Context, c *scsi.Command, least time.Duration) {
+		if end, ok := ctx.Deadline(); ok && time.Until(end) < least-time.Second {
+			t.Errorf("%s ends in %v, want %v", c.Name, time.Until(end), least)
+		}
+	}
+	l.reopen(func(_ string, ctx context.Context, c *scsi.Command, next scsi.Transport) error {
+		switch op := c.CDB[0]; {
+		case op == moveMedium:
+			seen[op]++
+			moved = true
+			cut(ctx, c, c.TimeoutOrDefault())
+		case op == 0x1B && c.CDB[4]&1 == 0:
+			seen[op]++
+			cut(ctx, c, 3*time.Hour)
+		case op == 0xB8 && moved:
+			seen[op]++
+			cut(ctx, c, 10*time.Minute)
+		}
+		return next.Send(ctx, c)
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	m, err := l.Mount(ctx, library.MountRequest{Element: slot1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved = false
+	if err := m.Dismount(ctx); err != nil {
+		t.Fatal(err)
+	}
+	l.at("VTL001L6", slot1)
+	moved = false
+	if err := l.LoadInto(ctx, slot1, 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	moved = false
+	if _, err := l.UnloadDrive(ctx, drive1); err != nil {
+		t.Fatal(err)
+	}
+	moved = false
+	l.fault(vlib.Fault{Device: "changer", Kind: vlib.FaultArm, Operations: []int{moveMedium}})
+	if e := moveError(t, l.Move(ctx, slot1, slot2)); e.Outcome != library.NotMoved {
+		t.Errorf("outcome %s: %v", e.Outcome, e)
+	}
+	if seen[moveMedium] != 6 || seen[0x1B] != 2 || seen[0xB8] < 6 {
+		t.Errorf("seen %v", seen)
+	}
+}
+
+// A tape that is moved on out of the picker without an answer is not said to be in the picker: it may still be on its way.
+func TestPutBackWithoutAnAnswer(t *testing.T) {
+	l := newLab(t, vlib.Config{Slots: 3, TapeCount: 1})
+	l.fault(vlib.Fault{Device: "changer", Kind: vlib.FaultArm, Operations: []int{moveMedium}})
+	moves := 0
+	l.reopen(func(_ string, ctx context.Context, c *scsi.Command, next scsi.Transport) error {
+		if c.CDB[0] == moveMedium {
+			if moves++; moves == 2 {
+				return &scsi.TransportError{Op: c.Name, CDB: c.CDB, Err: errUnplugged}
+			}
+		}
+		return next.Send(ctx, c)
+	})
+	err := l.Move(t.Context(), slot1, slot2)
+	if e := moveError(t, err); e.Outcome != library.OutcomeUnknown || moves != 2 || !strings.Contains(err.Error(), "failed as well") {
+		t.Errorf("%d moves, outcome %s: %v", moves, e.Outcome, err)
+	}
+}
+
+// A move that a unit attention kept from being executed has not moved anything, even if the changer does not answer for
+// a moment afterwards.
+func TestMoveThatWasNotSentAgain(t *testing.T) {
+	l := newLab(t, vlib.Config{Slots: 3, TapeCount: 1})
+	l.fault(vlib.Fault{Device: "changer", Kind: vlib.FaultSense, Operations: []int{moveMedium}, Key: 6, ASC: 0x28, ASCQ: 1})
+	moves, lost := 0, false
+	l.reopen(func(_ string, ctx context.Context, c *scsi.Command, next scsi.Transport) error {
+		switch {
+		case c.CDB[0] == moveMedium:
+			moves++
+		case c.CDB[0] == 0xB8 && moves == 1 && !lost:
+			lost = true
+			return &scsi.TransportError{Op: c.Name, CDB: c.CDB, Err: errUnplugged}
+		}
+		return next.Send(ctx, c)
+	})
+	err := l.Move(t.Context(), slot1, slot2)
+	if e := moveError(t, err); e.Outcome != library.NotMoved || moves != 1 || !strings.Contains(err.Error(), "not sent again") {
+		t.Errorf("%d moves, outcome %s: %v", moves, e.Outcome, err)
 	}
 }
 

@@ -31,16 +31,18 @@ func (l *lab) reopen(f func(address string, ctx context.Context, c *scsi.Command
 // A changer says GOOD, or nothing, and carries the move out later: after so many looks at the elements, or never.
 func TestMovesThatAreLate(t *testing.T) {
 	for _, c := range []struct {
-		name  string
-		looks int // until it is carried out; 0: never
-		lost  bool
-		done  bool
-		says  string
+		name    string
+		looks   int // until it is carried out; 0: never
+		lost    bool
+		done    bool
+		outcome library.MoveOutcome
+		says    string
 	}{
-		{"success, done a moment later", 3, false, true, ""},
-		{"success, never done", 0, false, false, "the destination stays empty; nothing was moved"},
-		{"no answer, done a moment later", 12, true, true, ""},
-		{"no answer, never done", 0, true, false, "nothing was moved"},
+		{"success, done a moment later", 3, false, true, 0, ""},
+		{"success, never done", 0, false, false, library.NotMoved, "the destination stays empty; nothing was moved"},
+		{"no answer, done a moment later", 12, true, true, 0, ""},
+		{"no answer, done ten minutes later", 3 * (30 + 114), true, true, 0, ""}, // 3 commands a look, 30 after 1 s each, then 5 s
+		{"no answer, never done", 0, true, false, library.OutcomeUnknown, "may still be moving it; where the tape is now is not known"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := newLab(t, vlib.Config{Slots: 3, TapeCount: 1})
@@ -72,7 +74,7 @@ func TestMovesThatAreLate(t *testing.T) {
 				l.at("VTL001L6", slot3)
 				return
 			}
-			if e := moveError(t, err); e.Outcome != library.NotMoved || !strings.Contains(err.Error(), c.says) {
+			if e := moveError(t, err); e.Outcome != c.outcome || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("outcome %s: %v", e.Outcome, err)
 			}
 			l.at("VTL001L6", slot1)
