@@ -35,6 +35,7 @@ type Library struct {
 	held    context.Context // ends when the lease is lost
 	stop    func()
 	claims  *claims
+	locks   driveLocks
 	sleep   func(context.Context, time.Duration) error
 
 	arm       chan struct{} // holds one element while elements change or the changer is asked; guards what follows

@@ -15,18 +15,34 @@ type OpenDrive struct {
 	*drive.Drive
 	Record    mediacatalog.LibraryDrive
 	transport scsi.Transport
+	unlock    func()
 }
 
 // OpenDrive opens a drive of the library and makes sure that it is the one that the catalog means: devices change their
 // addresses when they are plugged in anew, serial numbers stay. A drive that is not at its address is looked for among
 // the devices nearby. The caller closes it.
 //
-// Errors: ErrDisabled, *UnreachableError.
+// Errors: ErrDisabled, ErrInUse when another process of this host has it, *UnreachableError.
 func (l *Library) OpenDrive(ctx context.Context, d mediacatalog.LibraryDrive) (*OpenDrive, error) {
 	what := l.driveName(d)
 	if !d.Enabled {
 		return nil, fmt.Errorf("open %s: it is %w; `tapectl drive enable` takes it into use again", what, ErrDisabled)
 	}
+	unlock, err := l.locks.take(d, what)
+	if err != nil {
+		return nil, err
+	}
+	o, err := l.openDrive(ctx, d)
+	if err != nil {
+		unlock()
+		return nil, &UnreachableError{What: what, Address: d.Address, Err: err}
+	}
+	o.unlock = unlock
+	return o, nil
+}
+
+// openDrive opens the drive at its address, or where it is now.
+func (l *Library) openDrive(ctx context.Context, d mediacatalog.LibraryDrive) (*OpenDrive, error) {
 	t, err := l.host.Open(ctx, d.Address)
 	if err == nil {
 		var o *OpenDrive
@@ -37,7 +53,7 @@ func (l *Library) OpenDrive(ctx context.Context, d mediacatalog.LibraryDrive) (*
 	if o := l.findDrive(ctx, d); o != nil {
 		return o, nil
 	}
-	return nil, &UnreachableError{What: what, Address: d.Address, Err: err}
+	return nil, err
 }
 
 // findDrive looks for the drive under the other addresses nearby, nil when it is not there. A drive without a serial
@@ -98,7 +114,10 @@ func newOpenDrive(ctx context.Context, t scsi.Transport, d mediacatalog.LibraryD
 }
 
 // Close closes the device. It moves no tape.
-func (o *OpenDrive) Close() error { return o.transport.Close() }
+func (o *OpenDrive) Close() error {
+	defer o.unlock()
+	return o.transport.Close()
+}
 
 // driveName is the operator's name of a drive.
 func (l *Library) driveName(d mediacatalog.LibraryDrive) string {

@@ -93,7 +93,7 @@ func (w *TapeWriter) write(ctx context.Context, item tapeItem) error {
 	var err error
 	switch {
 	case item.flushed != nil:
-		return w.drive.Flush(ctx)
+		return w.flush(ctx)
 	case item.filemark:
 		early, err = w.drive.WriteFilemarks(ctx, 1, true)
 	default:
@@ -108,6 +108,34 @@ func (w *TapeWriter) write(ctx context.Context, item tapeItem) error {
 	w.objects.Add(1)
 	w.bytes.Add(int64(len(item.block)))
 	return nil
+}
+
+// flush makes everything safe, and makes sure that it went where it was meant to go: a drive that somebody else has moved
+// would have taken it all the same.
+func (w *TapeWriter) flush(ctx context.Context) error {
+	if err := w.drive.Flush(ctx); err != nil {
+		return err
+	}
+	p, err := w.drive.Position(ctx)
+	if err != nil {
+		return fmt.Errorf("read the position behind what was written: %w", err)
+	}
+	if want := w.objects.Load(); !p.Counted && p.Object != want {
+		return &MovedError{Want: want, Found: p.Object}
+	}
+	return nil
+}
+
+// MovedError says that a tape was moved behind the back of the one who writes it: nothing that was written since the last flush is
+// certain, and what was before may be damaged.
+type MovedError struct {
+	Want, Found uint64 // logical object numbers
+}
+
+// Error tells both positions and what to do.
+func (e *MovedError) Error() string {
+	return fmt.Sprintf("the tape stands at object %d where object %d was written last: something else has used the drive; "+
+		"read what is on the tape before anything is written to it again", e.Found, e.Want)
 }
 
 // Block returns a buffer of the block size to fill and pass to WriteBlock. It is lent: the writer takes it back with
