@@ -8,13 +8,14 @@ import (
 	"strings"
 
 	"tapectl/internal/mtf"
+	"tapectl/internal/scsi"
 )
 
 // relative is where an object of a volume goes below the target folder: its path in the volume when there is one
 // volume, with the volume's path in front when there are more, so that they do not mix. Of a data set that was cut off
 // the catalog may know fewer volumes than the tape has.
 func (j *job) relative(volume string, components []string) (string, error) {
-	if j.volumes > 1 || !j.complete() {
+	if len(j.volumePaths) > 1 || !j.complete() {
 		var front []string
 		for _, c := range strings.Split(strings.Trim(volume, "/"), "/") {
 			if c != "" {
@@ -94,7 +95,7 @@ func (j *job) restoreData(ctx context.Context, set *mtf.SetReader, full, name st
 		w.err = err
 	}
 	kept := ""
-	if good, ok := readable(err); ok && w.err == nil && good > 0 {
+	if good, ok := readable(err, w.written); ok && w.err == nil && good > 0 {
 		kept = j.keep(w, temp, name, good, o)
 	}
 	if kept == "" {
@@ -107,12 +108,7 @@ func (j *job) restoreData(ctx context.Context, set *mtf.SetReader, full, name st
 	case w.err != nil:
 		return j.targetFailed(full, w.err)
 	}
-	if goOn, ferr := j.damagedFile(full, err); !goOn {
-		return ferr
-	}
-	errors.As(err, &j.cutOff)
-	j.problem(FileProblem{Path: full, Kept: kept, Err: err})
-	return nil
+	return j.damagedFile(full, kept, w.written, o, err)
 }
 
 // compare holds the data that was read against the catalog: the tape's own checksum has been verified by the reader.
@@ -128,15 +124,20 @@ func (j *job) compare(o *mtf.Object, set *mtf.SetReader) error {
 	return nil
 }
 
-// readable returns how many bytes of a file that could not be read completely are known to be good.
-func readable(err error) (int64, bool) {
+// readable returns how many bytes of a file that could not be read completely, or does not fit its checksum, are worth keeping, when
+// so many were delivered.
+func readable(err error, delivered int64) (int64, bool) {
 	var corrupt *mtf.CorruptError
 	var truncated *mtf.TruncatedError
+	var checksum *mtf.ChecksumError
+	var format *mtf.FormatError
 	switch {
 	case errors.As(err, &corrupt):
 		return int64(corrupt.Offset), true
 	case errors.As(err, &truncated):
 		return int64(truncated.Good), true
+	case errors.As(err, &checksum), errors.As(err, &format), errors.Is(err, scsi.IsMediumError):
+		return delivered, true
 	}
 	return 0, false
 }
@@ -158,16 +159,31 @@ func (j *job) keep(w *fileWriter, temp, name string, good int64, o *mtf.Object) 
 	return path.Join(j.target.path, place)
 }
 
-// damagedFile decides whether reading can go on after an error in the data of a file.
-func (j *job) damagedFile(full string, err error) (goOn bool, fatal error) {
+// damagedFile notes what is wrong with the data of a file, of which so many bytes were delivered. It returns what ends the restore:
+// errors that are not about this file.
+func (j *job) damagedFile(full, kept string, delivered int64, o *mtf.Object, err error) error {
 	var corrupt *mtf.CorruptError
 	var checksum *mtf.ChecksumError
-	var truncated *mtf.TruncatedError
 	var format *mtf.FormatError
-	if errors.As(err, &corrupt) || errors.As(err, &checksum) || errors.As(err, &truncated) || errors.As(err, &format) {
-		return true, nil
+	cut := errors.As(err, &j.cutOff)
+	switch {
+	case j.damage.met(err):
+		err = &unreadableError{from: uint64(delivered), size: o.Size, err: err}
+	case errors.As(err, &format):
+		j.damage.happened = true
+		err = &unreadableError{from: uint64(delivered), size: o.Size, err: err}
+	case errors.As(err, &corrupt): // it was read so: no other copy is better
+		j.problem(FileProblem{Path: full, Kept: kept, Err: err})
+		return nil
+	case cut, errors.As(err, &checksum), errors.Is(err, mtf.ErrUnsupported):
+	default:
+		return j.elsewhere(fmt.Errorf("restore %s from tape %s: %w", full, j.copy.Media.Barcode, err))
 	}
-	return false, fmt.Errorf("restore %s from tape %s: %w", full, j.copy.Media.Barcode, err)
+	j.problem(FileProblem{Path: full, Kept: kept, Err: j.elsewhere(err)})
+	if fatal := j.damage.tooMuch(err); fatal != nil {
+		return j.tapeFailed(fatal)
+	}
+	return nil
 }
 
 // targetFailed ends the restore when the target cannot take any more, and notes a single file otherwise.

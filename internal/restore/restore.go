@@ -189,10 +189,13 @@ type job struct {
 	target  *target
 	result  *Result
 	digest  func(fla uint64) []byte // what the catalog has of a file; nil for none
-	volumes int
-	total   int64
-	cutOff  *mtf.TruncatedError // where the data set ended in the middle of a file; noted already
-	buffers *buffers
+	// volumePaths are the volumes that the catalog knows.
+	volumePaths []string
+	total       int64
+	cutOff      *mtf.TruncatedError // where the data set ended in the middle of a file; noted already
+	others      string              // where else the files can be had, "" for nowhere
+	damage      damage
+	buffers     *buffers
 }
 
 // Run restores a copy with the library that holds its tape. The Result tells what was restored, also when there is an
@@ -256,7 +259,7 @@ func (j *job) choose(ctx context.Context) ([]mediacatalog.Object, error) {
 	var chosen []mediacatalog.Object
 	err := j.catalog.Objects(ctx, j.copy.Dataset.DatasetID, "", func(o mediacatalog.Object) error {
 		if o.Kind == mediacatalog.KindVolume {
-			j.volumes++
+			j.volumePaths = append(j.volumePaths, o.Path)
 			return nil
 		}
 		if len(j.Only) > 0 && j.fits(o) && o.Kind != mediacatalog.KindDirectory {
@@ -313,12 +316,16 @@ func (j *job) read(ctx context.Context, mount *library.Mount, chosen []mediacata
 	}
 	r := mount.Reader()
 	defer r.Close()
+	if j.others, err = j.otherCopies(ctx); err != nil {
+		return err
+	}
 	set, err := mtf.NewSetReader(ctx, r, mtf.SetReaderOptions{
 		PhysicalBlock: header.PhysicalBlock, FormatLogical: int(header.FormatLogicalBlock), SSETObject: j.copy.Dataset.SSETObject,
 	})
 	if err != nil {
-		return fmt.Errorf("read data set %d of tape %s: %w", j.copy.Dataset.SetNumber, j.copy.Media.Barcode, err)
+		return j.tapeFailed(err)
 	}
+	j.damage = newDamage(r.Position, j.copy.Dataset, header, set.SSET().Header.FLA)
 	if chosen == nil {
 		return j.readAll(ctx, set)
 	}
@@ -331,30 +338,46 @@ func (j *job) readAll(ctx context.Context, set *mtf.SetReader) error {
 	known := newExpected(ctx, j.catalog, j.copy.Dataset.DatasetID)
 	defer j.forget(ctx, known)
 	j.digest = known.digest
-	volume := ""
+	p := &place{known: known}
 	for {
 		o, err := set.Next(ctx)
 		switch {
+		case err == nil:
+			j.damage.reached(o.FLA)
+			err = j.restoreObject(ctx, p, set, o)
 		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			if goOn, err := j.damaged(ctx, volume, "", err); !goOn {
-				return err
+		default:
+			var goOn bool
+			if goOn, err = j.damaged(ctx, p.volume, "", err); err == nil && !goOn {
+				err = io.EOF
 			}
-			continue
 		}
-		switch o.Type {
-		case mtf.IDVOLB:
-			volume = o.Volume.Device
-		case mtf.IDDIRB:
-			err = j.restoreFolder(volume, o)
-		case mtf.IDFILE:
-			err = j.restoreFile(ctx, set, volume, o.Path, o)
+		if err == nil {
+			err = j.resume(ctx, set)
+		}
+		if err == io.EOF {
+			known.rest(j.missing)
+			return nil
 		}
 		if err != nil {
 			return err
 		}
 	}
+}
+
+// restoreObject restores what the reader of the whole set stands at.
+func (j *job) restoreObject(ctx context.Context, p *place, set *mtf.SetReader, o *mtf.Object) error {
+	switch o.Type {
+	case mtf.IDVOLB:
+		p.volume = o.Volume.Device
+	case mtf.IDDIRB:
+		return j.restoreFolder(p.volume, o)
+	case mtf.IDFILE:
+		p.known.meet(o.FLA, j.missing)
+		volume, components := j.folder(p, o)
+		return j.restoreFile(ctx, set, volume, components, o)
+	}
+	return nil
 }
 
 // forget ends what the catalog tells of the files, and notes when that was not everything.
@@ -366,11 +389,9 @@ func (j *job) forget(ctx context.Context, known *expected) {
 
 // readChosen restores single files, each found by its address.
 func (j *job) readChosen(ctx context.Context, set *mtf.SetReader, chosen []mediacatalog.Object) error {
-	volumes, err := j.volumePaths(ctx)
-	if err != nil {
-		return err
-	}
+	volumes := j.volumePaths
 	for _, c := range chosen {
+		j.damage.pending = false // each is found by its own address
 		j.digest = func(uint64) []byte { return c.SHA256 }
 		full := path.Join(c.Path, c.FileSpec)
 		if err := set.SeekFile(ctx, c.FLA); err != nil {
@@ -394,19 +415,11 @@ func (j *job) readChosen(ctx context.Context, set *mtf.SetReader, chosen []media
 		if err := j.restoreFile(ctx, set, volume, rel, o); err != nil {
 			return err
 		}
+		if !j.damage.pending {
+			j.damage.row = 0
+		}
 	}
 	return nil
-}
-
-func (j *job) volumePaths(ctx context.Context) ([]string, error) {
-	var volumes []string
-	err := j.catalog.Objects(ctx, j.copy.Dataset.DatasetID, "", func(o mediacatalog.Object) error {
-		if o.Kind == mediacatalog.KindVolume {
-			volumes = append(volumes, o.Path)
-		}
-		return nil
-	})
-	return volumes, err
 }
 
 // volumeOf returns the longest volume path that the folder is in.
@@ -428,14 +441,21 @@ func (j *job) damaged(ctx context.Context, volume, name string, err error) (goOn
 	switch {
 	case ctx.Err() != nil:
 		return false, ctx.Err()
+	case j.damage.met(err):
+		if fatal := j.damage.tooMuch(err); fatal != nil {
+			return false, j.tapeFailed(fatal)
+		}
+		j.problem(FileProblem{Path: name, Err: j.elsewhere(err)})
+		return true, nil
 	case errors.As(err, &truncated):
 		j.truncated(volume, name, truncated)
 		return name != "", nil
 	case errors.As(err, &format):
-		j.problem(FileProblem{Path: name, Err: err})
+		j.damage.happened = true
+		j.problem(FileProblem{Path: name, Err: j.elsewhere(err)})
 		return true, nil
 	}
-	return false, fmt.Errorf("read data set %d of tape %s: %w", j.copy.Dataset.SetNumber, j.copy.Media.Barcode, err)
+	return false, j.tapeFailed(err)
 }
 
 // truncated notes where the data set ends early, once.

@@ -266,33 +266,6 @@ func TestCatalogKnowsBetter(t *testing.T) {
 	}
 }
 
-// TestMediumErrors makes each block of the tape unreadable in turn: no wrong data, nothing hangs, the tape goes back. Files
-// that do not lie in the block can still be had one by one.
-func TestMediumErrors(t *testing.T) {
-	b := newBench(t)
-	sets, err := b.Catalog.Datasets(context.Background(), mediacatalog.DatasetFilter{RecoveryPointID: b.point.RecoveryPointID})
-	must(t, err)
-	for object := sets[0].SSETObject; object < sets[0].ESETObject; object += 7 {
-		at := object
-		id, err := b.Virtual.InjectFault(vlib.Fault{Device: "drive0", Kind: vlib.FaultSense, Key: 3, ASC: 0x11, Operations: []int{0x08}, Object: &at, Times: -1})
-		must(t, err)
-		to := t.TempDir()
-		r, err := b.restore(context.Background(), restore.Request{To: to})
-		if err == nil && len(r.Problems) == 0 {
-			t.Errorf("object %d cannot be read, and nothing is said", object)
-		}
-		for name, data := range files {
-			if got, err := os.ReadFile(filepath.Join(to, name)); err == nil && !bytes.Equal(got, data) {
-				t.Errorf("object %d cannot be read: %s has wrong content", object, name)
-			}
-		}
-		must(t, b.Virtual.ClearFaults(id))
-		if m := b.Tape("VTL001L6"); m.ElementAddress != m.HomeElement {
-			t.Fatal("the tape was not put back")
-		}
-	}
-}
-
 // TestCancelledAnywhere cancels a restore at the n-th command: nothing half written stays, the tape goes back.
 func TestCancelledAnywhere(t *testing.T) {
 	b := newBench(t)
