@@ -185,8 +185,8 @@ func (s *survey) match(e changer.Element) *mediacatalog.Media {
 	slices.SortStableFunc(best, func(a, b *mediacatalog.Media) int { return b.LastSeenDate.Compare(a.LastSeenDate) })
 	if len(best) > 1 && s.counts[code] == 1 {
 		s.note(AmbiguousBarcode, "warning", code, e,
-			"%d tapes of the catalog have barcode %s: the tape in %s is taken to be the one that was seen last (%s); its label tells, `tapectl tape identify` reads it",
-			len(best), code, s.place(e), state(best[0]))
+			"%d tapes of the catalog have barcode %s: the tape in %s is taken to be the one that was seen last (%s); its label tells, `tapectl tape identify --library %s` reads it",
+			len(best), code, s.place(e), state(best[0]), s.library.Name)
 	}
 	return best[0]
 }
@@ -236,8 +236,8 @@ func (s *survey) found(e changer.Element, m *mediacatalog.Media) {
 		s.knownTape(e, &medium, m)
 	}
 	if e.Type == changer.MediumTransport {
-		s.note(InPicker, "error", code, e, "a tape (%s) is in the picker: `tapectl tape move picker:%d slot:N` puts it into a free slot; nothing else can be moved before",
-			orNone(code), s.numbers[e.Address])
+		s.note(InPicker, "error", code, e, "a tape (%s) is in the picker: `tapectl tape move picker:%d slot:N --library %s` puts it into a free slot; nothing else can be moved before",
+			orNone(code), s.numbers[e.Address], s.library.Name)
 	}
 	s.noteElement(e)
 	s.present = append(s.present, medium)
@@ -291,8 +291,8 @@ func (s *survey) newTape(e changer.Element, medium *mediacatalog.InventoryMedium
 	b, known := s.before[int(e.Address)]
 	if known && b.Full && b.Barcode != "" && b.Barcode != code && s.counts[b.Barcode] == 0 {
 		s.note(ChangedBarcode, "warning", code, e,
-			"%s held tape %s at the last inventory and now shows %s, which was never seen: another tape was put in, or its barcode label was changed; its label tells which, `tapectl tape identify` reads it",
-			place, b.Barcode, orNone(code))
+			"%s held tape %s at the last inventory and now shows %s, which was never seen: another tape was put in, or its barcode label was changed; its label tells which, `tapectl tape identify --library %s` reads it",
+			place, b.Barcode, orNone(code), s.library.Name)
 		return
 	}
 	s.note(Came, "info", code, e, "a new tape (%s) is in %s", orNone(code), place)

@@ -200,7 +200,7 @@ func TestSurveyOfTheLibrary(t *testing.T) {
 	gone := library257("-")[2:]
 	for _, c := range []surveyCase{
 		{name: "tape in the picker", seen: picked, media: []mediacatalog.Media{medium("a", "A00001L6", 1001)},
-			want: outcome{[]string{"tape moved info 1", "tape in the picker error 1"}, []string{"1 a as it is"}}, says: "tapectl tape move picker:1 slot:N"},
+			want: outcome{[]string{"tape moved info 1", "tape in the picker error 1"}, []string{"1 a as it is"}}, says: "tapectl tape move picker:1 slot:N --library main`"},
 		{name: "faults, harmless ones left out", seen: fault,
 			want: outcome{[]string{"element fault warning 1001", "tape came info 1002"}, []string{"1002 new Unknown"}}, says: "3B/12"},
 		{name: "sense code without exception", seen: undecided, want: outcome{}},

@@ -13,6 +13,7 @@ import (
 
 // NoSlotError says that there is no place for a tape that is to go out of a drive.
 type NoSlotError struct {
+	Library string // its name, for the command that the message advises
 	Barcode string
 	Drive   int
 }
@@ -20,7 +21,7 @@ type NoSlotError struct {
 // Error tells what to do.
 func (e *NoSlotError) Error() string {
 	return fmt.Sprintf("put %s of drive %d away: no slot is free that no other tape belongs to; it stays in the drive: take a tape out "+
-		"of the library, then `tapectl tape unload %d`", tapeName(e.Barcode), e.Drive, e.Drive)
+		"of the library, then `tapectl tape unload %d%s`", tapeName(e.Barcode), e.Drive, e.Drive, named(" --library ", e.Library))
 }
 
 // Dismount unloads the tape, puts it where it belongs (where it was when it was mounted, a mail slot included) and closes
@@ -100,7 +101,7 @@ func (l *Library) store(ctx context.Context, m *Mount) error {
 		}
 	}
 	if !m.hasHome {
-		return &NoSlotError{Barcode: m.Barcode, Drive: m.Number}
+		return &NoSlotError{Library: l.record.Name, Barcode: m.Barcode, Drive: m.Number}
 	}
 	if err := l.awaitPresented(ctx, elements, m.element); err != nil {
 		return fmt.Errorf("dismount %s from drive %d: %w; the tape stays in the drive, unloaded", tapeName(m.Barcode), m.Number, err)
@@ -112,11 +113,11 @@ func (l *Library) store(ctx context.Context, m *Mount) error {
 func (l *Library) empty(ctx context.Context, elements []changer.Element, d mediacatalog.LibraryDrive) (changer.ElementAddress, error) {
 	e := find(elements, changer.ElementAddress(d.ElementAddress))
 	m := &Mount{library: l, element: e.Address, Number: Number(elements, e.Address), Barcode: e.PrimaryVolumeTag.Identifier}
-	if err := pickerFree(elements); err != nil {
+	if err := l.pickerFree(elements); err != nil {
 		return 0, fmt.Errorf("unload %s: %w", Place(elements, e.Address), err)
 	}
 	if m.home, m.hasHome = l.homeOf(ctx, elements, e); !m.hasHome {
-		return 0, &NoSlotError{Barcode: m.Barcode, Drive: m.Number}
+		return 0, &NoSlotError{Library: l.record.Name, Barcode: m.Barcode, Drive: m.Number}
 	}
 	o, err := l.OpenDrive(ctx, d)
 	if err != nil {

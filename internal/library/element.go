@@ -152,7 +152,7 @@ func sameTape(e *changer.Element, barcode string) bool {
 var ErrPickerOccupied = errors.New("a tape is in the picker")
 
 // pickerFree refuses to use the arm while it holds a tape.
-func pickerFree(elements []changer.Element) error {
+func (l *Library) pickerFree(elements []changer.Element) error {
 	p := fullPicker(elements)
 	if p == nil {
 		return nil
@@ -161,6 +161,6 @@ func pickerFree(elements []changer.Element) error {
 	if s := freeSlot(elements, nil); s != nil {
 		free = fmt.Sprint(Number(elements, s.Address))
 	}
-	return fmt.Errorf("%w: %s holds %s; `tapectl tape move picker:%d slot:%s` puts it into a free slot", ErrPickerOccupied,
-		Place(elements, p.Address), tapeName(p.PrimaryVolumeTag.Identifier), Number(elements, p.Address), free)
+	return fmt.Errorf("%w: %s holds %s; `tapectl tape move picker:%d slot:%s --library %s` puts it into a free slot", ErrPickerOccupied,
+		Place(elements, p.Address), tapeName(p.PrimaryVolumeTag.Identifier), Number(elements, p.Address), free, l.record.Name)
 }

@@ -20,7 +20,7 @@ type LeaseLostError struct {
 // Error tells what is lost, why, and what is safe.
 func (e *LeaseLostError) Error() string {
 	return fmt.Sprintf("keep library %s in use: the lease is lost (%v): this process moves and writes nothing any more, and tapes stay "+
-		"where they are; `tapectl library status` shows who uses the library, or where they are", e.Library, e.Err)
+		"where they are; `tapectl library status%s` shows who uses the library, or where they are", e.Library, e.Err, named(" ", e.Library))
 }
 
 // Unwrap gives the cause, such as mediacatalog.ErrLeaseLost.

@@ -67,6 +67,7 @@ func (m *Mount) readLabel(ctx context.Context, size int) (*Label, error) {
 
 // WrongTapeError says that the tape in a drive is not the one that the catalog says it is.
 type WrongTapeError struct {
+	Library string // its name, for the command that the message advises
 	Barcode string
 	Want    string // label and media id that were expected
 	Found   string // what is on the tape
@@ -75,7 +76,7 @@ type WrongTapeError struct {
 // Error tells what was expected, what was found, and what is safe.
 func (e *WrongTapeError) Error() string {
 	return fmt.Sprintf("verify the label of %s: the catalog says %s, on the tape is %s; nothing was written to it; "+
-		"`tapectl inventory` tells whether barcodes were changed", tapeName(e.Barcode), e.Want, e.Found)
+		"`tapectl inventory%s` tells whether barcodes were changed", tapeName(e.Barcode), e.Want, e.Found, named(" ", e.Library))
 }
 
 // VerifyLabel reads the label and makes sure that it is the tape of the catalog's entry: the barcode alone proves
@@ -87,10 +88,10 @@ func (m *Mount) VerifyLabel(ctx context.Context, want mediacatalog.Media) (*mtf.
 	}
 	wanted := fmt.Sprintf("%q (media id %s)", want.Label, want.OnMediaID)
 	if label.Header == nil || !label.Header.HasLabel || !sameID(label.Header.Label.MediaID, want.OnMediaID) {
-		return nil, &WrongTapeError{Barcode: m.Barcode, Want: wanted, Found: label.String()}
+		return nil, &WrongTapeError{Library: m.library.record.Name, Barcode: m.Barcode, Want: wanted, Found: label.String()}
 	}
 	if !sameID(label.Header.Label.DomainID, want.DomainID) {
-		return nil, &WrongTapeError{Barcode: m.Barcode, Want: wanted + " of server " + want.DomainID,
+		return nil, &WrongTapeError{Library: m.library.record.Name, Barcode: m.Barcode, Want: wanted + " of server " + want.DomainID,
 			Found: label.String() + " of server " + label.Header.Label.DomainID}
 	}
 	return label.Header, nil

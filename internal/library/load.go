@@ -17,7 +17,7 @@ func (l *Library) LoadInto(ctx context.Context, from changer.ElementAddress, dri
 	if err != nil {
 		return err
 	}
-	if err := refuseOccupied(elements, from, driveNumber); err != nil {
+	if err := refuseOccupied(l.record.Name, elements, from, driveNumber); err != nil {
 		return err
 	}
 	m, err := l.Mount(ctx, MountRequest{Element: int(from), Drive: driveNumber})
@@ -31,14 +31,14 @@ func (l *Library) LoadInto(ctx context.Context, from changer.ElementAddress, dri
 }
 
 // refuseOccupied refuses a drive that the operator has named and that holds another tape.
-func refuseOccupied(elements []changer.Element, from changer.ElementAddress, driveNumber int) error {
+func refuseOccupied(libraryName string, elements []changer.Element, from changer.ElementAddress, driveNumber int) error {
 	for i := range elements {
 		e := &elements[i]
 		if driveNumber == 0 || e.Type != changer.DataTransfer || !e.Full || e.Address == from || Number(elements, e.Address) != driveNumber {
 			continue
 		}
 		return &MoveError{
-			Barcode: barcodeAt(elements, from), From: Place(elements, from), To: Place(elements, e.Address),
+			Library: libraryName, Barcode: barcodeAt(elements, from), From: Place(elements, from), To: Place(elements, e.Address),
 			Err: fmt.Errorf("%w: %s holds %s; `tapectl tape unload %d` puts it back", ErrDestinationFull, Place(elements, e.Address),
 				tapeName(e.PrimaryVolumeTag.Identifier), driveNumber),
 		}

@@ -90,7 +90,7 @@ func (l *Library) bring(ctx context.Context, r MountRequest) (m *Mount, moved bo
 		return nil, false, fmt.Errorf("mount from %s: %w", Place(elements, at.Address), ErrSourceEmpty)
 	}
 	m = &Mount{library: l, Barcode: at.PrimaryVolumeTag.Identifier, home: at.Address, hasHome: true}
-	if err := pickerFree(elements); err != nil {
+	if err := l.pickerFree(elements); err != nil {
 		return nil, false, fmt.Errorf("mount %s: %w", tapeName(m.Barcode), err)
 	}
 	if at.Type == changer.DataTransfer {
@@ -118,7 +118,7 @@ func (l *Library) takeInPlace(ctx context.Context, m *Mount, elements []changer.
 	d := l.driveAt(at.Address)
 	if d == nil {
 		return fmt.Errorf("mount %s: it is in drive %d, for which no device is known; `tapectl library scan %s` looks for it, "+
-			"`tapectl tape move drive:%d slot:N` takes the tape out", tapeName(m.Barcode), m.Number, l.record.Name, m.Number)
+			"`tapectl tape move drive:%d slot:N --library %s` takes the tape out", tapeName(m.Barcode), m.Number, l.record.Name, m.Number, l.record.Name)
 	}
 	o, err := l.OpenDrive(ctx, *d)
 	if err != nil {

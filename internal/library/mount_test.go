@@ -323,7 +323,7 @@ func TestNoFreeSlot(t *testing.T) {
 	}
 	err := m.Dismount(t.Context())
 	var full *library.NoSlotError
-	if !errors.As(err, &full) || full.Barcode != "VTL001L6" || !strings.Contains(err.Error(), "tapectl tape unload 1") {
+	if !errors.As(err, &full) || full.Barcode != "VTL001L6" || !strings.Contains(err.Error(), "tapectl tape unload 1 --library lab") {
 		t.Fatalf("dismount: %v", err)
 	}
 	if l.where("VTL001L6") != drive1 {

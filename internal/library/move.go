@@ -42,6 +42,7 @@ var (
 
 // MoveError says that a move did not put the cartridge where it was to go, and where it is now.
 type MoveError struct {
+	Library  string // its name, for the commands that the message advises
 	Barcode  string
 	From, To string // in the operator's words, "slot 7 (element 1006)"
 	Outcome  MoveOutcome
@@ -57,14 +58,15 @@ func (e *MoveError) Error() string {
 	case NotMoved:
 		s += "; nothing was moved"
 	case InTransport:
-		s += "; the tape is in the picker: `tapectl library status` shows it, `tapectl tape move picker:1 slot:N` puts it into a free slot"
+		s += fmt.Sprintf("; the tape is in the picker: `tapectl library status%s` shows it, `tapectl tape move picker:1 slot:N%s` puts it into a free slot",
+			named(" ", e.Library), named(" --library ", e.Library))
 	case Elsewhere:
 		s += "; the tape is now in " + e.Now
 	case OutcomeUnknown:
 		if e.Now != "" {
 			s += "; the library shows the tape in " + e.Now + " but may still be moving it"
 		}
-		s += "; where the tape is now is not known: look at `tapectl library status` before anything else"
+		s += fmt.Sprintf("; where the tape is now is not known: look at `tapectl library status%s` before anything else", named(" ", e.Library))
 	}
 	if e.note != "" {
 		s += "; " + e.note
@@ -74,6 +76,14 @@ func (e *MoveError) Error() string {
 
 // Unwrap gives the cause: one of the refusals above or the device's error.
 func (e *MoveError) Unwrap() error { return e.Err }
+
+// named is the part of an advised command that names the library; operators may have several.
+func named(flag, library string) string {
+	if library == "" {
+		return ""
+	}
+	return flag + library
+}
 
 func tapeName(barcode string) string {
 	if barcode == "" {
@@ -91,7 +101,7 @@ func tapeName(barcode string) string {
 // Errors: ErrStandAlone, *LeaseLostError, or a *MoveError that says where the cartridge is.
 func (l *Library) Move(ctx context.Context, from, to changer.ElementAddress) error {
 	if l.StandAlone() {
-		return fmt.Errorf("move a tape of library %s: %w; `tapectl tape unload` gives it out", l.record.Name, ErrStandAlone)
+		return fmt.Errorf("move a tape of library %s: %w; `tapectl tape unload --library %s` gives it out", l.record.Name, ErrStandAlone, l.record.Name)
 	}
 	if err := l.Lost(); err != nil {
 		return err
@@ -103,7 +113,7 @@ func (l *Library) Move(ctx context.Context, from, to changer.ElementAddress) err
 	for _, address := range []changer.ElementAddress{from, to} {
 		if l.claims.uses(address) {
 			place := fmt.Sprintf("drive element %d", address)
-			return &MoveError{From: fmt.Sprintf("element %d", from), To: fmt.Sprintf("element %d", to), Err: fmt.Errorf("%s: %w", place, ErrInUse)}
+			return &MoveError{Library: l.record.Name, From: fmt.Sprintf("element %d", from), To: fmt.Sprintf("element %d", to), Err: fmt.Errorf("%s: %w", place, ErrInUse)}
 		}
 	}
 	return l.explain(l.move(ctx, from, to))
@@ -122,7 +132,7 @@ func (t *transfer) lost(merr error) bool { return !t.refused && outcomeUnknown(m
 
 // move is Move for those who have the arm, and for drives in use.
 func (l *Library) move(ctx context.Context, from, to changer.ElementAddress) error {
-	t := &transfer{MoveError: &MoveError{}, from: from, to: to}
+	t := &transfer{MoveError: &MoveError{Library: l.record.Name}, from: from, to: to}
 	if err := l.check(ctx, t); err != nil {
 		return err
 	}
@@ -183,7 +193,7 @@ func (l *Library) refuse(ctx context.Context, elements []changer.Element, source
 		return fmt.Errorf("%w: %s holds %s", ErrDestinationFull, m.To, tapeName(destination.PrimaryVolumeTag.Identifier))
 	}
 	if source.Type != changer.MediumTransport {
-		if err := pickerFree(elements); err != nil {
+		if err := l.pickerFree(elements); err != nil {
 			return err
 		}
 	}

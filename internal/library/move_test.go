@@ -92,7 +92,7 @@ func TestMoveOutcomes(t *testing.T) {
 			slot3, library.OutcomeUnknown, false, slot1, "the library shows the tape in slot 1 (element 1001) but may still be moving it"},
 		{"stays in the arm, put back", []vlib.Fault{arm}, slot3, library.NotMoved, false, slot1, "was put back"},
 		{"stays in the arm for good", []vlib.Fault{arm, {Device: "changer", Kind: vlib.FaultSense, Operations: []int{moveMedium}, Key: 4, ASC: 0x15, ASCQ: 1, Times: -1}},
-			slot3, library.InTransport, false, picker, "tapectl tape move picker:1 slot:N"},
+			slot3, library.InTransport, false, picker, "tapectl tape move picker:1 slot:N --library lab`"},
 		{"attention, then done", []vlib.Fault{{Device: "changer", Kind: vlib.FaultSense, Operations: []int{moveMedium}, Key: 6, ASC: 0x28, ASCQ: 1, Times: 3}},
 			slot3, 0, true, slot3, ""},
 		{"attentions without end", []vlib.Fault{{Device: "changer", Kind: vlib.FaultSense, Operations: []int{moveMedium}, Key: 6, ASC: 0x28, ASCQ: 1, Times: -1}},
@@ -154,7 +154,7 @@ func TestTapeInPicker(t *testing.T) {
 	l := newLab(t, vlib.Config{Slots: 4, TapeCount: 2})
 	l.jam(slot1, slot3)
 	err := l.Move(t.Context(), slot2, slot3)
-	if e := moveError(t, err); !errors.Is(err, library.ErrPickerOccupied) || e.Outcome != library.NotMoved || !strings.Contains(err.Error(), "tapectl tape move picker:1 slot:1") {
+	if e := moveError(t, err); !errors.Is(err, library.ErrPickerOccupied) || e.Outcome != library.NotMoved || !strings.Contains(err.Error(), "tapectl tape move picker:1 slot:1 --library lab`") {
 		t.Errorf("move: %v", err)
 	}
 	if _, err := l.Mount(t.Context(), library.MountRequest{Element: slot2}); !errors.Is(err, library.ErrPickerOccupied) || !strings.Contains(err.Error(), "VTL001L6") {

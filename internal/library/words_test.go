@@ -24,11 +24,14 @@ func TestMoveErrorInWords(t *testing.T) {
 		want string
 	}{
 		{MoveError{Outcome: NotMoved}, head + "nothing was moved"},
-		{MoveError{Outcome: InTransport}, head + "the tape is in the picker: `tapectl library status` shows it, `tapectl tape move picker:1 slot:N` puts it into a free slot"},
+		{MoveError{Outcome: InTransport}, head + "the tape is in the picker: `tapectl library status lab` shows it, `tapectl tape move picker:1 slot:N --library lab` puts it into a free slot"},
 		{MoveError{Outcome: Elsewhere, Now: "slot 4 (element 1004)"}, head + "the tape is now in slot 4 (element 1004)"},
-		{MoveError{Outcome: OutcomeUnknown, note: "call someone"}, head + "where the tape is now is not known: look at `tapectl library status` before anything else; call someone"},
+		{MoveError{Outcome: OutcomeUnknown, note: "call someone"}, head + "where the tape is now is not known: look at `tapectl library status lab` before anything else; call someone"},
+		{MoveError{Outcome: OutcomeUnknown, Now: "slot 1 (element 1001)"}, head + "the library shows the tape in slot 1 (element 1001) but may still be moving it; " +
+			"where the tape is now is not known: look at `tapectl library status lab` before anything else"},
 	} {
 		e := c.e
+		e.Library = "lab"
 		e.Barcode, e.From, e.To, e.Err = "A00001L6", "slot 1", "drive 1", cause
 		if diff := cmp.Diff(c.want, e.Error()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", e.Outcome, diff)
@@ -60,11 +63,11 @@ func TestErrorsInWords(t *testing.T) {
 		{none, "find a drive for tape A00001L6: none can take it; drive 1 is in use; reach drive 2 of library main at /dev/sg4: no route", true},
 		{&UnreachableError{What: "library main", Address: "/dev/sg3", Err: cause}, "reach library main at /dev/sg3: no route", true},
 		{&LeaseLostError{Library: "main", Err: cause}, "keep library main in use: the lease is lost (no route): this process moves and writes nothing any more, and tapes stay " +
-			"where they are; `tapectl library status` shows who uses the library, or where they are", true},
-		{&NoSlotError{Barcode: "A00001L6", Drive: 2}, "put tape A00001L6 of drive 2 away: no slot is free that no other tape belongs to; it stays in the drive: " +
-			"take a tape out of the library, then `tapectl tape unload 2`", false},
-		{&WrongTapeError{Barcode: "A00001L6", Want: "X", Found: "Y"}, "verify the label of tape A00001L6: the catalog says X, on the tape is Y; nothing was written to it; " +
-			"`tapectl inventory` tells whether barcodes were changed", false},
+			"where they are; `tapectl library status main` shows who uses the library, or where they are", true},
+		{&NoSlotError{Library: "lab", Barcode: "A00001L6", Drive: 2}, "put tape A00001L6 of drive 2 away: no slot is free that no other tape belongs to; it stays in the drive: " +
+			"take a tape out of the library, then `tapectl tape unload 2 --library lab`", false},
+		{&WrongTapeError{Library: "lab", Barcode: "A00001L6", Want: "X", Found: "Y"}, "verify the label of tape A00001L6: the catalog says X, on the tape is Y; nothing was written to it; " +
+			"`tapectl inventory lab` tells whether barcodes were changed", false},
 	} {
 		if diff := cmp.Diff(c.want, c.err.Error()); diff != "" {
 			t.Errorf("%T (-want +got):\n%s", c.err, diff)
