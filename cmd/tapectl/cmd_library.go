@@ -77,6 +77,9 @@ func (a *app) libraryAdd(ctx context.Context, name, changerAddress string, drive
 	}
 	found.Library.Name = name
 	return a.withCatalog(ctx, func(c *mediacatalog.Catalog) error {
+		if err := driveKnown(ctx, c, found.Library); err != nil {
+			return err
+		}
 		added, err := c.AddLibrary(ctx, found.Library)
 		if err != nil {
 			return err
@@ -278,4 +281,27 @@ func newLibraryEnable(a *app, enable bool) *cobra.Command {
 			})
 		},
 	}
+}
+
+// driveKnown refuses a library with a drive that is part of another: each library has a lease of its own, and two programs
+// could use the drive at the same time.
+func driveKnown(ctx context.Context, c *mediacatalog.Catalog, l mediacatalog.Library) error {
+	all, err := c.Libraries(ctx)
+	if err != nil {
+		return err
+	}
+	for _, other := range all {
+		if other.Serial == l.Serial || strings.EqualFold(other.Name, l.Name) {
+			continue // the catalog itself says that it is there already
+		}
+		for _, theirs := range other.Drives {
+			for _, ours := range l.Drives {
+				if ours.Serial != "" && ours.Serial == theirs.Serial && ours.Product == theirs.Product {
+					return refusedError{fmt.Errorf("add library %s: the drive with serial number %s is part of library %s; `tapectl library remove %s` takes that out of the catalog",
+						l.Name, ours.Serial, other.Name, other.Name)}
+				}
+			}
+		}
+	}
+	return nil
 }

@@ -82,7 +82,11 @@ func openAddress(ctx context.Context, address string) (scsi.Transport, error) {
 		}
 		return t, nil
 	}
-	return nil, usageError{fmt.Errorf("%q is no address of a device: %w", address, errAddress)}
+	_, shown, secret := strings.Cut(address, "@") // what stands before may be a password
+	if !secret {
+		shown = address
+	}
+	return nil, usageError{fmt.Errorf("%q is no address of a device: %w", shown, errAddress)}
 }
 
 // vlibTransport closes the library with the transport.
@@ -215,6 +219,9 @@ func absoluteAddress(address string) (string, error) {
 // displayAddress is the address as it may be shown: without a password.
 func displayAddress(address string) string {
 	if !strings.HasPrefix(address, iscsiPrefix) {
+		if _, rest, ok := strings.Cut(address, "@"); ok && !strings.HasPrefix(address, "/") && !strings.HasPrefix(address, vlibPrefix) {
+			return rest // a mistyped one: what stands before may be a password
+		}
 		return address
 	}
 	a, err := iscsi.ParseAddress(address)

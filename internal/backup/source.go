@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"syscall"
 	"time"
@@ -73,7 +74,9 @@ func resolveSources(paths []string, stdin io.Reader, stdinName string) ([]source
 		if err != nil {
 			return nil, fmt.Errorf("back up: %w", err)
 		}
-		sources = append(sources, s)
+		if !slices.ContainsFunc(sources, func(o source) bool { return o.path == s.path }) {
+			sources = append(sources, s)
+		}
 	}
 	return sources, nil
 }

@@ -75,6 +75,30 @@ func (j *job) labelFor(n int) string {
 	return fmt.Sprintf("%s-Copy%d", base, n)
 }
 
+// sameLabel reports whether a tape's label is the one, or the one with the number that tapes after the first get.
+func sameLabel(have, label string) bool {
+	number, ok := strings.CutPrefix(have, label)
+	return ok && (number == "" || len(number) == 9 && number[0] == '-' && strings.Trim(number[1:], "0123456789") == "")
+}
+
+// freeLabel is the label for a new tape: the label itself, or with the next number of eight digits when there is a tape with it,
+// so that a label names one tape.
+func (j *job) freeLabel(ctx context.Context, label, mediaID string) (string, error) {
+	media, err := j.catalog.ListMedia(ctx, mediacatalog.MediaFilter{})
+	if err != nil {
+		return "", err
+	}
+	taken := map[string]bool{}
+	for _, m := range media {
+		taken[m.Label] = taken[m.Label] || m.MediaID != mediaID
+	}
+	free := label
+	for n := 2; taken[free]; n++ {
+		free = fmt.Sprintf("%s-%08d", label, n)
+	}
+	return free, nil
+}
+
 // chooseTarget finds a tape for the n-th copy, mounts and checks it, and labels it when it is free. Own tapes with the
 // label come first, then those known to be free, then those that nobody has looked at, which are used when they are blank.
 func (j *job) chooseTarget(ctx context.Context, n int) (*target, error) {
@@ -140,7 +164,7 @@ func (j *job) note(ctx context.Context, m mediacatalog.Media, err error) {
 
 // appendable reports whether the tape is one's own with the label and, as far as known, has room.
 func (j *job) appendable(m mediacatalog.Media, label string) bool {
-	return m.State == mediacatalog.StateActive && m.Label == label && m.DomainID == domainID(j.catalog.Server()) &&
+	return m.State == mediacatalog.StateActive && sameLabel(m.Label, label) && m.DomainID == domainID(j.catalog.Server()) &&
 		!m.Full && !m.AppendUncertain && m.LastSetNumber > 0 &&
 		(m.CapacityBytes == 0 || j.total < 0 || m.UsedBytes+j.total <= m.CapacityBytes)
 }
@@ -342,6 +366,10 @@ func (e *labelError) Unwrap() error { return e.Err }
 // label writes the media header and makes the tape one's own.
 func (j *job) label(ctx context.Context, t *target, label string) error {
 	block, err := j.blockSize(t.mount)
+	if err != nil {
+		return err
+	}
+	label, err = j.freeLabel(ctx, label, t.media.MediaID)
 	if err != nil {
 		return err
 	}

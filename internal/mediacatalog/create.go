@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -172,7 +173,7 @@ func inspect(ctx context.Context, path string) (int64, error) {
 
 // inspectHeader reads the file's first 100 bytes (SQLite's "Database File Format" 1.3). reason is empty for a catalog.
 func inspectHeader(path string) (reason string, small bool, err error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a named pipe must not hold it up
 	if err != nil {
 		return "it cannot be read", false, err
 	}

@@ -135,13 +135,18 @@ func guard(conn *sqlite3.SQLiteConn, path string) error {
 	return nil
 }
 
-// viewOf is the temporary view that stands before a table: its columns, with dates as ISO 8601 text.
+// viewOf is the temporary view that stands before a table: its columns, with dates as ISO 8601 text and device addresses without
+// user and password.
 func viewOf(table string, columns []string) string {
 	list := make([]string, len(columns))
 	for i, name := range columns {
 		list[i] = `"` + name + `"`
 		if strings.HasSuffix(name, "Date") {
 			list[i] = `strftime('%Y-%m-%dT%H:%M:%SZ', "` + name + `" / 1000000, 'unixepoch') AS "` + name + `"`
+		}
+		if name == "ChangerAddress" || name == "Address" {
+			list[i] = `CASE WHEN "` + name + `" LIKE 'iscsi://%@%' THEN 'iscsi://' || substr("` + name + `", instr("` + name + `", '@') + 1) ELSE "` +
+				name + `" END AS "` + name + `"`
 		}
 	}
 	return `CREATE TEMP VIEW "` + table + `" AS SELECT ` + strings.Join(list, ", ") + ` FROM dbo."` + table + `"`

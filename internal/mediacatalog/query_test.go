@@ -442,3 +442,27 @@ func FuzzTokenize(f *testing.F) {
 		}
 	})
 }
+
+// TestQueryShowsNoPassword reads addresses in every way that a query can.
+func TestQueryShowsNoPassword(t *testing.T) {
+	c := open(t)
+	_, err := c.AddLibrary(context.Background(), Library{Name: "lab", Serial: "S", Enabled: true,
+		ChangerAddress: "iscsi://joe%secret@host/iqn.x:y/3", Drives: []LibraryDrive{{ElementAddress: 1, Serial: "D", Address: "iscsi://joe%secret@host/iqn.x:y/1"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []string{
+		"select * from tbl_MM_Library", "select hex(ChangerAddress) from dbo.tbl_MM_Library", "select substr(ChangerAddress, 9) from [dbo].[tbl_MM_Library]",
+		"select * from tbl_MM_Drive", "select * from DPMDB.dbo.tbl_MM_Drive",
+	} {
+		err := c.Query(context.Background(), q, func([]string) error { return nil }, func(row []any) error {
+			if text := fmt.Sprint(row); strings.Contains(text, "secret") || strings.Contains(text, "736563726574") {
+				t.Errorf("%s: %s", q, text)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Errorf("%s: %v", q, err)
+		}
+	}
+}
