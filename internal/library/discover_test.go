@@ -254,7 +254,7 @@ func TestDriveIsFoundAtAnotherAddress(t *testing.T) {
 	}
 	disabled := record.Drives[0]
 	disabled.Enabled = false
-	if _, err := l.OpenDrive(t.Context(), disabled); !errors.Is(err, library.ErrDisabled) {
+	if _, err := l.OpenDrive(t.Context(), disabled); !errors.Is(err, library.ErrDisabled) || !strings.Contains(err.Error(), "`tapectl drive enable 1 --library lab`") {
 		t.Errorf("a disabled drive: %v", err)
 	}
 }

@@ -26,7 +26,8 @@ type OpenDrive struct {
 func (l *Library) OpenDrive(ctx context.Context, d mediacatalog.LibraryDrive) (*OpenDrive, error) {
 	what := l.driveName(d)
 	if !d.Enabled {
-		return nil, fmt.Errorf("open %s: it is %w; `tapectl drive enable` takes it into use again", what, ErrDisabled)
+		return nil, fmt.Errorf("open %s: it is %w; `tapectl drive enable %s --library %s` takes it into use again", what, ErrDisabled,
+			l.driveNumber(d), l.record.Name)
 	}
 	unlock, err := l.locks.take(d, what)
 	if err != nil {
@@ -130,6 +131,16 @@ func (l *Library) driveName(d mediacatalog.LibraryDrive) string {
 		}
 	}
 	return fmt.Sprintf("drive element %d of library %s", d.ElementAddress, l.record.Name)
+}
+
+// driveNumber is the operator's number of a drive, "N" for one that is not of this library.
+func (l *Library) driveNumber(d mediacatalog.LibraryDrive) string {
+	for i, other := range l.record.Drives {
+		if other.DriveID == d.DriveID {
+			return fmt.Sprint(i + 1)
+		}
+	}
+	return "N"
 }
 
 // driveAt returns the catalog's drive in the element, nil when no device is known for it.
