@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"tapectl/internal/scsi"
 	"tapectl/internal/scsi/iscsi"
@@ -61,6 +62,9 @@ func (h *host) Open(ctx context.Context, address string) (scsi.Transport, error)
 	return t, nil
 }
 
+// grace is how long an interrupt waits for the command in flight: a rewind takes two minutes at most.
+const grace = 3 * time.Minute
+
 func openAddress(ctx context.Context, address string) (scsi.Transport, error) {
 	switch {
 	case strings.HasPrefix(address, iscsiPrefix):
@@ -72,7 +76,7 @@ func openAddress(ctx context.Context, address string) (scsi.Transport, error) {
 		if err != nil {
 			return nil, err
 		}
-		return t, nil
+		return scsi.Patient(t, grace), nil
 	case strings.HasPrefix(address, vlibPrefix):
 		return openVirtual(address)
 	case strings.HasPrefix(address, "/"):
@@ -80,7 +84,7 @@ func openAddress(ctx context.Context, address string) (scsi.Transport, error) {
 		if err != nil {
 			return nil, err
 		}
-		return t, nil
+		return scsi.Patient(t, grace), nil
 	}
 	_, shown, secret := strings.Cut(address, "@") // what stands before may be a password
 	if !secret {

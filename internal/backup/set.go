@@ -71,6 +71,7 @@ func (j *job) writeSet(ctx context.Context, c *mountedCopy) error {
 		return err
 	}
 	s.tape = library.NewTapeWriter(s.target.mount, s.target.object, media.BlockSize, max(2, queueBytes/media.BlockSize))
+	defer s.abandonLater(ctx)()
 	werr := s.write()
 	end, err := s.close(werr)
 	r := &c.result
@@ -79,6 +80,28 @@ func (j *job) writeSet(ctx context.Context, c *mountedCopy) error {
 		r.contents = s.contents.Sum(nil)
 	}
 	return err
+}
+
+// abandonTime is how long a backup that was interrupted waits for a drive that does not answer. Closing a data set takes less.
+const abandonTime = 10 * time.Minute
+
+// abandonLater gives the drive up when it has not closed the data set for so long after ctx has ended. The caller calls the function
+// that it returns when the data set is closed.
+func (s *setJob) abandonLater(ctx context.Context) (done func()) {
+	closed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(abandonTime)
+		defer timer.Stop()
+		select {
+		case <-closed:
+		case <-timer.C:
+			s.tape.Abandon()
+		}
+	})
+	return func() {
+		close(closed)
+		stop()
+	}
 }
 
 // write writes the body of the data set.

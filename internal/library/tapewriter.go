@@ -42,6 +42,9 @@ type TapeWriter struct {
 	bytes        atomic.Int64
 	queued       uint64 // object number of the next block to be queued
 	closed       bool
+
+	ctx     context.Context // of the commands; ends with Abandon only
+	abandon context.CancelFunc
 }
 
 // tapeItem is one entry of the queue: a block, a filemark, or a flush with the channel that waits for it.
@@ -54,9 +57,11 @@ type tapeItem struct {
 // NewTapeWriter starts a writer at the drive's present position, which is object. Blocks are exactly blockSize bytes;
 // up to depth of them are on their way at once.
 //
-// Commands in flight are not cut off when ctx ends: the tape would be left in an unknown state. Queueing fails then.
+// Commands in flight are not cut off when a context ends: the tape would be left in an unknown state. Abandon does that.
 func NewTapeWriter(d BlockDrive, object uint64, blockSize, depth int) *TapeWriter {
+	ctx, abandon := context.WithCancel(context.Background())
 	w := &TapeWriter{
+		ctx: ctx, abandon: abandon,
 		drive: d, blockSize: blockSize, queued: object,
 		queue: make(chan tapeItem, depth), free: make(chan []byte, depth+2), done: make(chan struct{}),
 	}
@@ -71,10 +76,10 @@ func NewTapeWriter(d BlockDrive, object uint64, blockSize, depth int) *TapeWrite
 // run writes what is queued until the queue is closed. After an error it only drains.
 func (w *TapeWriter) run() {
 	defer close(w.done)
-	ctx := context.Background()
+	defer w.abandon()
 	for item := range w.queue {
 		if w.Err() == nil {
-			if err := w.write(ctx, item); err != nil {
+			if err := w.write(w.ctx, item); err != nil {
 				w.fail(err)
 			}
 		}
@@ -109,6 +114,10 @@ func (w *TapeWriter) write(ctx context.Context, item tapeItem) error {
 	w.bytes.Add(int64(len(item.block)))
 	return nil
 }
+
+// Abandon gives up the command in flight, whose outcome is unknown then, and writes nothing more: for a drive that does
+// not answer. Any goroutine may call it.
+func (w *TapeWriter) Abandon() { w.abandon() }
 
 // flush makes everything safe, and makes sure that it went where it was meant to go: a drive that somebody else has moved
 // would have taken it all the same.
