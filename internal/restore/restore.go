@@ -270,8 +270,11 @@ func (j *job) choose(ctx context.Context) ([]mediacatalog.Object, error) {
 	if err != nil || len(j.Only) == 0 {
 		return nil, err
 	}
-	if len(chosen) == 0 {
-		return nil, fmt.Errorf("%w: %s", ErrNothingMatches, strings.Join(j.Only, ", "))
+	switch {
+	case len(chosen) == 0 && !j.copy.Dataset.Cataloged:
+		return nil, errors.New("the catalog has no list of the files of this data set: restore it whole")
+	case len(chosen) == 0:
+		return nil, fmt.Errorf("%w: %s", ErrNothingMatches, strings.Join(j.Only[:min(len(j.Only), 10)], ", "))
 	}
 	sort.Slice(chosen, func(i, k int) bool { return chosen[i].FLA < chosen[k].FLA })
 	j.total = 0
