@@ -82,7 +82,8 @@ func (j *job) writeSet(ctx context.Context, c *mountedCopy) error {
 	return err
 }
 
-// abandonTime is how long a backup that was interrupted waits for a drive that does not answer. Closing a data set takes less.
+// abandonTime is how long a backup that was interrupted waits for the data set to be closed. A drive that is still flushing then is
+// given up with one that does not answer at all: the end of the tape's data is uncertain, what was committed is not.
 const abandonTime = 10 * time.Minute
 
 // abandonLater gives the drive up when it has not closed the data set for so long after ctx has ended. The caller calls the function

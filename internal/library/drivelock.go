@@ -58,7 +58,7 @@ func (k *driveLocks) release(key string, lock *driveLock) {
 }
 
 // errDriveInUse is ErrInUse by another process.
-var errDriveInUse = fmt.Errorf("another tapectl on this host uses it, with another catalog or as part of another library: %w", ErrInUse)
+var errDriveInUse = fmt.Errorf("%w by another tapectl on this host, with another catalog or as part of another library", ErrInUse)
 
 // lockFile opens and locks a file that is never removed: removing it would let two have it.
 func lockFile(path string) (*os.File, error) {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"tapectl/internal/changer"
 	"tapectl/internal/library"
 	"tapectl/internal/library/librarytest"
 	"tapectl/internal/mediacatalog"
@@ -53,6 +54,11 @@ func TestDriveLock(t *testing.T) {
 		if _, err := theirs.Mount(ctx, library.MountRequest{Element: element}); !errors.Is(err, library.ErrInUse) {
 			t.Errorf("mount from element %d with the other catalog: %v", element, err)
 		}
+	}
+	var move *library.MoveError
+	err = theirs.Move(ctx, changer.ElementAddress(m.Element()), 1004)
+	if !errors.Is(err, library.ErrInUse) || !errors.As(err, &move) || move.Outcome != library.NotMoved {
+		t.Errorf("move out of a drive that another program uses: %v", err)
 	}
 	if after, err := m.Position(ctx); err != nil || after != before {
 		t.Errorf("the tape was moved from %+v to %+v, %v", before, after, err)

@@ -40,8 +40,8 @@ type Mount struct {
 // ErrOtherDrive says that a tape is asked for in one drive while it is in another.
 var ErrOtherDrive = errors.New("the tape is in another drive")
 
-// ErrInUse says that a tape or drive is in use by another mount of this process.
-var ErrInUse = errors.New("it is in use by another task of this process")
+// ErrInUse says that a tape or drive is in use: by another mount of this process, or by another process of this host.
+var ErrInUse = errors.New("it is in use")
 
 // Mount brings a tape into a drive that can read it (or write it), and waits until it is ready. A tape that sits in a
 // drive already is used there. Idle tapes in drives that are needed are put back first. Several goroutines may mount at

@@ -211,7 +211,7 @@ func (l *Library) stillLoaded(ctx context.Context, elements []changer.Element, a
 	}
 	o, err := l.OpenDrive(ctx, *d)
 	if err != nil {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || errors.Is(err, ErrInUse) {
 			return err
 		}
 		l.log.Warn("ask drive before a move", "drive", int(address), "error", err)
